@@ -1,0 +1,116 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+/// One line per service below: each gets the same modules, in the same folders, with the same rules of import.
+struct Service {
+    var name: String
+    /// Contracts of other services that this one's Core (and Agent) may use.
+    var uses: [String] = []
+    var hasAgent = false
+    /// Drivers by name, each with the C module that it alone imports.
+    var drivers: [String: [Target.Dependency]] = [:]
+
+    var targets: [Target] {
+        let contract = "\(name)Contract"
+        let others = uses.map { Target.Dependency(stringLiteral: "\($0)Contract") }
+        var targets: [Target] = [
+            .target(name: contract, dependencies: ["BaseKit"], path: "Sources/\(name)/Contract"),
+            .target(
+                name: "\(name)Core",
+                dependencies: [
+                    .init(stringLiteral: contract), "BaseKit", "LogKit", "LifecycleKit", "DatabaseKit", "TaskKit",
+                    "QuotaKit", "PolicyKit", "MessagingKit", "SecurityKit", "ConfigKit",
+                ] + others,
+                path: "Sources/\(name)",
+                exclude: [],
+                sources: ["Model", "Store", "Engine"]),
+            .target(
+                name: "\(name)API",
+                dependencies: [.init(stringLiteral: "\(name)Core"), .init(stringLiteral: contract), "APIKit"]
+                    + others,
+                path: "Sources/\(name)/API"),
+        ]
+        if hasAgent {
+            targets.append(
+                .target(
+                    name: "\(name)Agent",
+                    dependencies: [
+                        .init(stringLiteral: contract), "BaseKit", "LogKit", "LifecycleKit", "MessagingKit", "LinuxKit",
+                        "SecurityKit", "HTTPKit", "HTTPServer",
+                    ] + others,
+                    path: "Sources/\(name)/Agent"))
+        }
+        for (driver, libraries) in drivers.sorted(by: { $0.key < $1.key }) {
+            targets.append(
+                .target(
+                    name: "\(name)Driver\(driver)",
+                    dependencies: [
+                        .init(stringLiteral: contract), "BaseKit", "LogKit", "LifecycleKit", "LinuxKit",
+                    ] + libraries,
+                    path: "Sources/\(name)/Driver\(driver)"))
+        }
+        return targets
+    }
+}
+
+let services = [
+    Service(name: "Identity"),
+    Service(name: "Image"),
+    Service(name: "Placement"),
+    Service(
+        name: "Compute", uses: ["Image", "Placement", "Network", "Identity"], hasAgent: true,
+        drivers: ["Libvirt": ["CLibvirt"]]),
+    Service(name: "Network", uses: ["Compute", "Identity"], hasAgent: true, drivers: ["OVN": []]),
+]
+
+let system: [Target] = [
+    .systemLibrary(name: "CMicroHTTPD", path: "Sources/System/CMicroHTTPD", pkgConfig: "libmicrohttpd"),
+    .systemLibrary(name: "CSQLite", path: "Sources/System/CSQLite", pkgConfig: "sqlite3"),
+    .systemLibrary(name: "COpenSSL", path: "Sources/System/COpenSSL", pkgConfig: "openssl"),
+    .systemLibrary(name: "CCrypt", path: "Sources/System/CCrypt", pkgConfig: "libxcrypt"),
+    .systemLibrary(name: "CLibvirt", path: "Sources/System/CLibvirt", pkgConfig: "libvirt"),
+    .systemLibrary(name: "CWslay", path: "Sources/System/CWslay", pkgConfig: "libwslay"),
+    .systemLibrary(name: "CYAML", path: "Sources/System/CYAML", pkgConfig: "yaml-0.1"),
+    .target(name: "CLinux", path: "Sources/System/CLinux"),
+]
+
+/// A module of `Sources/Platform`.
+func platform(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/Platform/\(name)")
+}
+
+let kits: [Target] = [
+    platform("BaseKit"),
+    platform("LogKit", ["BaseKit"]),
+    platform("LifecycleKit", ["BaseKit", "LogKit", "CLinux"]),
+    platform("ConfigKit", ["BaseKit", "CYAML"]),
+    platform("SecurityKit", ["BaseKit", "COpenSSL", "CCrypt"]),
+    platform("LinuxKit", ["BaseKit", "LogKit", "LifecycleKit", "CLinux"]),
+    platform("DatabaseKit", ["BaseKit", "LogKit", "LifecycleKit"]),
+    platform("DatabaseSQLite", ["BaseKit", "LogKit", "LifecycleKit", "DatabaseKit", "CSQLite"]),
+    platform("MessagingKit", ["BaseKit", "LogKit", "LifecycleKit"]),
+    platform("TaskKit", ["BaseKit", "LogKit", "LifecycleKit", "DatabaseKit"]),
+    platform("PolicyKit", ["BaseKit"]),
+    platform("QuotaKit", ["BaseKit", "DatabaseKit", "PolicyKit"]),
+    platform("HTTPKit", ["BaseKit"]),
+    platform("HTTPServer", ["BaseKit", "LogKit", "LifecycleKit", "HTTPKit", "CMicroHTTPD", "CWslay", "CLinux"]),
+    platform("APIKit", ["BaseKit", "LogKit", "HTTPKit", "PolicyKit", "ConfigKit"]),
+]
+
+let serviceTargets = services.flatMap(\.targets)
+
+/// Everything, for the composition root and for tests.
+let everything = (kits + serviceTargets).map { Target.Dependency(stringLiteral: $0.name) }
+
+let package = Package(
+    name: "haneul",
+    targets: system + kits + serviceTargets + [
+        .executableTarget(name: "haneul", dependencies: everything + ["CLinux"], path: "Sources/haneul"),
+        .target(name: "TestKit", dependencies: everything, path: "Tests/TestKit"),
+    ]
+        + ["Platform", "Identity", "Image", "Placement", "Compute", "Network", "Scenario", "Tidy"].map {
+            .testTarget(name: "\($0)Tests", dependencies: everything + ["TestKit"], path: "Tests/\($0)")
+        },
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+
+/// Everything a host needs to build one guest. Complete, so that a rebuild after a lost host needs nothing else.
+package struct GuestSpecification: Sendable, Codable, Equatable {
+    package struct NIC: Sendable, Codable, Equatable {
+        package var portID: String
+        package var tapName: String
+        package var macAddress: String
+        package var mtu: Int
+        package init(portID: String, tapName: String, macAddress: String, mtu: Int) {
+            self.portID = portID
+            self.tapName = tapName
+            self.macAddress = macAddress
+            self.mtu = mtu
+        }
+    }
+
+    /// The root disk's origin.
+    package struct RootImage: Sendable, Codable, Equatable {
+        package var imageID: String
+        /// The format that Image checked when it took the bytes: `raw`, `qcow2`, `iso`. Never guessed again.
+        package var format: String
+        package var virtualSizeBytes: Int64
+        /// Custom properties that shape hardware: `hw_disk_bus`, `hw_vif_model`, `hw_machine_type`, …
+        package var properties: [String: String]
+        package init(imageID: String, format: String, virtualSizeBytes: Int64, properties: [String: String]) {
+            self.imageID = imageID
+            self.format = format
+            self.virtualSizeBytes = virtualSizeBytes
+            self.properties = properties
+        }
+    }
+
+    /// A file on the config drive: `openstack/latest/meta_data.json`.
+    package struct ConfigDriveFile: Sendable, Codable, Equatable {
+        package var path: String
+        package var content: [UInt8]
+        package init(path: String, content: [UInt8]) {
+            self.path = path
+            self.content = content
+        }
+    }
+
+    package var serverID: ServerID
+    /// `instance-00000001`, libvirt's name of the domain.
+    package var instanceName: String
+    /// For the hypervisor's metadata only; escaped by the driver.
+    package var displayName: String
+    package var projectID: ProjectID
+    package var vcpus: Int
+    package var memoryMiB: Int
+    /// 0: as large as the image.
+    package var rootDiskGiB: Int
+    package var ephemeralDiskGiB: Int
+    package var swapMiB: Int
+    package var rootImage: RootImage
+    package var nics: [NIC]
+    /// Empty: none.
+    package var configDrive: [ConfigDriveFile]
+
+    package init(
+        serverID: ServerID, instanceName: String, displayName: String, projectID: ProjectID, vcpus: Int,
+        memoryMiB: Int, rootDiskGiB: Int, ephemeralDiskGiB: Int, swapMiB: Int, rootImage: RootImage, nics: [NIC],
+        configDrive: [ConfigDriveFile]
+    ) {
+        self.serverID = serverID
+        self.instanceName = instanceName
+        self.displayName = displayName
+        self.projectID = projectID
+        self.vcpus = vcpus
+        self.memoryMiB = memoryMiB
+        self.rootDiskGiB = rootDiskGiB
+        self.ephemeralDiskGiB = ephemeralDiskGiB
+        self.swapMiB = swapMiB
+        self.rootImage = rootImage
+        self.nics = nics
+        self.configDrive = configDrive
+    }
+}

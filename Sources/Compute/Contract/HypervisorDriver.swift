@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+
+/// What a hypervisor says of a guest: nova's power states.
+package enum PowerState: Int, Sendable, Codable {
+    case noState = 0, running = 1, paused = 3, shutdown = 4, crashed = 6, suspended = 7
+}
+
+/// What the host is and has, for placement and `os-hypervisors`.
+package struct HypervisorInfo: Sendable, Codable, Equatable {
+    package var hostname: String
+    /// `QEMU`.
+    package var type: String
+    /// As libvirt encodes it: 1,000,000 × major + 1,000 × minor + release.
+    package var version: Int
+    /// `kvm` or `qemu` (TCG), found by really starting a guest.
+    package var virtualizationType: String
+    package var vcpus: Int
+    package var memoryMiB: Int
+    package var diskGiB: Int
+    /// JSON text for `cpu_info`.
+    package var cpuInfo: String
+    package var hostAddress: String
+
+    package init(
+        hostname: String, type: String, version: Int, virtualizationType: String, vcpus: Int, memoryMiB: Int,
+        diskGiB: Int, cpuInfo: String, hostAddress: String
+    ) {
+        self.hostname = hostname
+        self.type = type
+        self.version = version
+        self.virtualizationType = virtualizationType
+        self.vcpus = vcpus
+        self.memoryMiB = memoryMiB
+        self.diskGiB = diskGiB
+        self.cpuInfo = cpuInfo
+        self.hostAddress = hostAddress
+    }
+}
+
+/// Where a console listens on its own host. Reached only by the console proxy.
+package enum ConsoleEndpoint: Sendable, Codable, Equatable {
+    case tcp(host: String, port: Int)
+    case unixSocket(path: String)
+}
+
+package enum ConsoleKind: String, Sendable, Codable { case vnc, serial }
+
+package enum RebootKind: String, Sendable, Codable { case soft = "SOFT", hard = "HARD" }
+
+/// What the agent asks of a hypervisor. Every call may be repeated and reaches the wanted state from any state, or
+/// throws `CloudError` with what hindered it. One guest's calls never overlap: the agent queues them.
+package protocol HypervisorDriver: Sendable {
+    func info() async throws -> HypervisorInfo
+
+    /// Disks, config drive, domain; started. Replaces what an earlier try left.
+    func spawn(_ guest: GuestSpecification) async throws
+    /// Stops it at once, removes domain, disks, logs, taps. Not an error when nothing is there.
+    func destroy(_ server: ServerID) async throws
+
+    func start(_ server: ServerID) async throws
+    /// Asks the guest to power off, then cuts the power after `grace`.
+    func stop(_ server: ServerID, grace: Duration) async throws
+    func reboot(_ server: ServerID, _ kind: RebootKind) async throws
+    func pause(_ server: ServerID) async throws
+    func unpause(_ server: ServerID) async throws
+    /// To disk.
+    func suspend(_ server: ServerID) async throws
+    func resume(_ server: ServerID) async throws
+
+    /// Nil when there is no such guest.
+    func powerState(_ server: ServerID) async throws -> PowerState?
+    /// Every guest of this cloud on this host; the reconciler compares it with the database.
+    func guests() async throws -> [ServerID: PowerState]
+    /// Server ids that have files on this host, guest or not; for the leak check.
+    func diskOwners() async throws -> [ServerID]
+
+    /// The last `lines` lines of the serial console; all (bounded by the log's own limit) when nil.
+    func consoleOutput(_ server: ServerID, lines: Int?) async throws -> [UInt8]
+    func console(_ server: ServerID, _ kind: ConsoleKind) async throws -> ConsoleEndpoint
+
+    /// Guests that changed their power state by themselves. Ends when the driver stops.
+    func events() -> AsyncStream<(ServerID, PowerState)>
+}
