@@ -85,7 +85,7 @@ let kits: [Target] = [
     platform("LogKit", ["BaseKit"]),
     platform("LifecycleKit", ["BaseKit", "LogKit", "CLinux"]),
     platform("ConfigKit", ["BaseKit", "CYAML"]),
-    platform("SecurityKit", ["BaseKit", "COpenSSL", "CCrypt"]),
+    platform("SecurityKit", ["BaseKit", "LifecycleKit", "COpenSSL", "CCrypt"]),
     platform("LinuxKit", ["BaseKit", "LogKit", "LifecycleKit", "CLinux"]),
     platform("DatabaseKit", ["BaseKit", "LogKit", "LifecycleKit"]),
     platform("DatabaseSQLite", ["BaseKit", "LogKit", "LifecycleKit", "DatabaseKit", "CSQLite"]),

@@ -81,28 +81,6 @@ package protocol ServiceAPI: Sendable {
     func render(_ error: CloudError, status: Int, requestID: String) -> HTTPResponse
 }
 
-extension ServiceAPI {
-    /// The status of an error code; a service's `render` may choose another.
-    package static func status(_ code: CloudError.Code) -> Int {
-        switch code {
-        case .badRequest: 400
-        case .unauthorized: 401
-        case .forbidden: 403
-        case .overQuota: 403
-        case .notFound: 404
-        case .notAcceptable: 406
-        case .conflict: 409
-        case .preconditionFailed: 412
-        case .tooLarge: 413
-        case .unsupportedMediaType: 415
-        case .unprocessable: 422
-        case .bug: 500
-        case .notImplemented: 501
-        case .unavailable: 503
-        }
-    }
-}
-
 /// How a service negotiates its microversion.
 package struct Versioning: Sendable {
     /// `compute` in `OpenStack-API-Version: compute 2.90`.

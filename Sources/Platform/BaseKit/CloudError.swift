@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A failure that a caller may see. It knows nothing of HTTP; each API module renders it its service's way.
-package struct CloudError: Error, Sendable, CustomStringConvertible {
+package struct CloudError: Error, Sendable, Codable, Equatable, CustomStringConvertible {
     package enum Code: String, Sendable, Codable {
         case badRequest, unauthorized, forbidden, notFound, conflict, preconditionFailed, overQuota, tooLarge
         case unsupportedMediaType, notAcceptable, unprocessable, notImplemented, unavailable, bug
@@ -20,6 +20,15 @@ package struct CloudError: Error, Sendable, CustomStringConvertible {
         self.message = message
         self.kind = kind
         self.cause = cause
+    }
+
+    /// `error` itself when it is one of these; else `.bug`, whose message says nothing of the inside.
+    package init(describing error: any Error) {
+        if let error = error as? CloudError {
+            self = error
+        } else {
+            self.init(.bug, "The server could not complete the request.", cause: "\(error)")
+        }
     }
 
     package var description: String {
