@@ -8,6 +8,8 @@ struct Service {
     /// Contracts of other services that this one's Core (and Agent) may use.
     var uses: [String] = []
     var hasAgent = false
+    /// Kits of the agent besides those that every agent has.
+    var agentKits: [Target.Dependency] = []
     /// Drivers by name, each with the C module that it alone imports.
     var drivers: [String: [Target.Dependency]] = [:]
 
@@ -38,7 +40,7 @@ struct Service {
                     dependencies: [
                         .init(stringLiteral: contract), "BaseKit", "LogKit", "LifecycleKit", "MessagingKit", "LinuxKit",
                         "SecurityKit", "HTTPKit", "HTTPServer",
-                    ] + others,
+                    ] + agentKits + others,
                     path: "Sources/\(name)/Agent"))
         }
         for (driver, libraries) in drivers.sorted(by: { $0.key < $1.key }) {
@@ -61,7 +63,9 @@ let services = [
     Service(
         name: "Compute", uses: ["Image", "Placement", "Network", "Identity"], hasAgent: true,
         drivers: ["Libvirt": ["CLibvirt"]]),
-    Service(name: "Network", uses: ["Compute", "Identity"], hasAgent: true, drivers: ["OVN": []]),
+    Service(
+        name: "Network", uses: ["Compute", "Identity"], hasAgent: true, agentKits: ["OVSDBKit"],
+        drivers: ["OVN": ["OVSDBKit"]]),
 ]
 
 let system: [Target] = [
@@ -93,6 +97,7 @@ let kits: [Target] = [
     platform("TaskKit", ["BaseKit", "LogKit", "LifecycleKit", "DatabaseKit"]),
     platform("PolicyKit", ["BaseKit"]),
     platform("QuotaKit", ["BaseKit", "DatabaseKit", "PolicyKit"]),
+    platform("OVSDBKit", ["BaseKit", "LogKit", "LifecycleKit", "CLinux"]),
     platform("HTTPKit", ["BaseKit"]),
     platform("HTTPServer", ["BaseKit", "LogKit", "LifecycleKit", "HTTPKit", "CMicroHTTPD", "CWslay", "CLinux"]),
     platform("APIKit", ["BaseKit", "LogKit", "HTTPKit", "PolicyKit", "ConfigKit"]),

@@ -1,1 +1,42 @@
-print("haneul")
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+// The composition root: the only module that imports everything.
+
+let usage = """
+    Haneul: OpenStack in one binary.
+
+    A cloud on this machine (state in \(SandboxState.defaultDirectory), or --state DIR, or HANEUL_STATE):
+      haneul up [--port N] [--guest-image FILE] [--reach] [--uplink nat]
+                              bring it up, or resume it
+      haneul status [--json]  all parts and their health
+      haneul exec [--provider] -- COMMAND …
+                              run a command in the cloud's host, or outside it on its provider network
+      haneul ssh [--user NAME] [--project NAME] SERVER [COMMAND …]
+                              a shell in a guest
+      haneul down             stop it; guests and data stay
+      haneul purge            remove every trace of it
+    """
+
+let words = Array(CommandLine.arguments.dropFirst())
+do {
+    switch words.first {
+    case "up": try UpCommand.run(Array(words.dropFirst()))
+    case "down": try DownCommand.run(Array(words.dropFirst()))
+    case "purge": try PurgeCommand.run(Array(words.dropFirst()))
+    case "status": try StatusCommand.run(Array(words.dropFirst()))
+    case "exec": try ExecCommand.run(Array(words.dropFirst()))
+    case "ssh": try SSHCommand.run(Array(words.dropFirst()))
+    case "host-init": try SandboxHost.run(Array(words.dropFirst()))
+    case "serve": try await ServeCommand.run(Array(words.dropFirst()))
+    case "save-guests": try await SaveGuestsCommand.run(Array(words.dropFirst()))
+    case nil, "help", "--help", "-h": Terminal.say(usage)
+    case let other?: throw CommandFailure("There is no command `\(other)`.\n\n\(usage)")
+    }
+} catch let failure as CommandFailure {
+    Terminal.complain(failure.description)
+    exit(1)
+} catch {
+    Terminal.complain("\(error)")
+    exit(1)
+}

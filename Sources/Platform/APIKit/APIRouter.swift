@@ -134,6 +134,7 @@ package struct APIRouter: HTTPHandler {
             guard let token = request.headers["X-Auth-Token"], !token.isEmpty else { throw Self.unauthenticated }
             principal = try await authenticate(token)
             caller = principal
+            try Self.checkAccessRules(of: principal, request.method, segments, mounted)
         }
         guard let match else { throw CloudError.notFound("The resource could not be found.") }
         guard let routes else { throw methodNotAllowed(match) }
@@ -160,6 +161,18 @@ package struct APIRouter: HTTPHandler {
                 .bug, "The request was not authorized.", cause: "\(route.method) \(route.path) loaded without a check")
         }
         return response
+    }
+
+    /// keystonemiddleware: a token with access rules is no token for any other call.
+    private static func checkAccessRules(
+        of principal: Principal, _ method: HTTPMethod, _ segments: [String], _ mounted: Mounted
+    ) throws {
+        guard let rules = principal.accessRules else { return }
+        let paths = [segments, mounted.segments + segments]
+        let type = mounted.api.serviceType
+        guard rules.contains(where: { $0.permits(service: type, method: method.rawValue, paths: paths) }) else {
+            throw unauthenticated
+        }
     }
 
     package static let unauthenticated = CloudError(

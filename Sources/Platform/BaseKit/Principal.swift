@@ -29,14 +29,16 @@ package struct Principal: Sendable, Equatable {
     package var issuedAt: Timestamp
     package var expiresAt: Timestamp
     package var applicationCredentialID: String?
-    /// Nil when the token may call anything its roles allow.
+    /// Made with an application credential that may not make or remove credentials.
     package var isRestricted: Bool
+    /// The only calls that this token may make, as its application credential says. Nil: all that its roles allow.
+    package var accessRules: [AccessRule]?
 
     package init(
         userID: UserID, userName: String, userDomain: Named, scope: Scope, roles: [Named], auditIDs: [String] = [],
         methods: [String] = ["password"], issuedAt: Timestamp = Timestamp(seconds: 0),
         expiresAt: Timestamp = Timestamp(seconds: 0), applicationCredentialID: String? = nil,
-        isRestricted: Bool = false
+        isRestricted: Bool = false, accessRules: [AccessRule]? = nil
     ) {
         self.userID = userID
         self.userName = userName
@@ -49,6 +51,7 @@ package struct Principal: Sendable, Equatable {
         self.expiresAt = expiresAt
         self.applicationCredentialID = applicationCredentialID
         self.isRestricted = isRestricted
+        self.accessRules = accessRules
     }
 
     package var projectID: ProjectID? {

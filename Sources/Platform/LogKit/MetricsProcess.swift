@@ -9,7 +9,7 @@ extension MetricsRegistry {
         }
         computed("process_cpu_seconds_total", "Processor time used.", type: "counter") {
             var usage = rusage()
-            getrusage(RUSAGE_SELF, &usage)
+            getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
             let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
             return Double(seconds) + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6
         }

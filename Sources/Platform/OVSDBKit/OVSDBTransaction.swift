@@ -82,7 +82,7 @@ package struct OVSDBTransaction: Sendable {
         append(
             [
                 "op": "wait", "table": .string(table), "timeout": 0, "until": "==",
-                "where": [[.string(column), "includes", OVSDBValue.map([key: value]).json]],
+                "where": [[.string(column), "includes", OVSDBValue.pairs([key: value]).json]],
                 "columns": [.string(column)], "rows": [],
             ], expecting: nil)
     }

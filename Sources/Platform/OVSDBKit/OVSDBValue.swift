@@ -85,7 +85,7 @@ package enum OVSDBValue: Equatable, Sendable {
         .set(Set(values.map(OVSDBAtom.string)))
     }
     package static func optional(_ value: String?) -> OVSDBValue { value.map(OVSDBValue.string) ?? .empty }
-    package static func map(_ pairs: [String: String]) -> OVSDBValue {
+    package static func pairs(_ pairs: [String: String]) -> OVSDBValue {
         var map: [OVSDBAtom: OVSDBAtom] = [:]
         map.reserveCapacity(pairs.count)
         for (key, value) in pairs { map[.string(key)] = .string(value) }

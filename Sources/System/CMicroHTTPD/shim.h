@@ -1,2 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
+// What Swift cannot call by itself: variadic functions and macros.
+#pragma once
 #include <microhttpd.h>
+#include <stdint.h>
+#include <string.h>
+
+/// What a daemon is started with. A daemon listens on nothing; connections are handed to it.
+struct cmhd_settings {
+    unsigned connection_limit;
+    unsigned timeout_seconds;
+    size_t connection_memory;
+    MHD_AccessHandlerCallback access;
+    MHD_RequestCompletedCallback completed;
+    MHD_NotifyConnectionCallback connection;
+    void *(*uri)(void *closure, const char *uri, struct MHD_Connection *connection);
+    void *closure;
+    /// PEM texts that outlive the daemon, or NULL for plain HTTP.
+    const char *certificate;
+    const char *key;
+};
+
+/// Leaves the URL as it was sent: the server reads the raw form.
+static inline size_t cmhd_keep_escapes(void *closure, struct MHD_Connection *connection, char *text) {
+    (void)closure;
+    (void)connection;
+    return strlen(text);
+}
+
+static inline struct MHD_Daemon *cmhd_start(const struct cmhd_settings *s) {
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)s->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)s->key},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME
+        | MHD_ALLOW_UPGRADE | MHD_USE_ITC | (s->certificate ? MHD_USE_TLS : 0);
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, s->access, s->closure,
+        MHD_OPTION_CONNECTION_LIMIT, s->connection_limit,
+        MHD_OPTION_CONNECTION_TIMEOUT, s->timeout_seconds,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->connection_memory,
+        MHD_OPTION_NOTIFY_COMPLETED, s->completed, s->closure,
+        MHD_OPTION_NOTIFY_CONNECTION, s->connection, s->closure,
+        MHD_OPTION_URI_LOG_CALLBACK, s->uri, s->closure,
+        MHD_OPTION_UNESCAPE_CALLBACK, cmhd_keep_escapes, NULL,
+        MHD_OPTION_STRICT_FOR_CLIENT, (int)1,
+        MHD_OPTION_ARRAY, s->certificate ? tls : none,
+        MHD_OPTION_END);
+}
+
+static inline int cmhd_socket(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}
+
+/// What the connection callback stored for the life of the connection.
+static inline void *cmhd_socket_context(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static inline void cmhd_upgrade_close(struct MHD_UpgradeResponseHandle *handle) {
+    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+static inline uint64_t cmhd_size_unknown(void) { return MHD_SIZE_UNKNOWN; }
+static inline ssize_t cmhd_end_of_stream(void) { return MHD_CONTENT_READER_END_OF_STREAM; }
+static inline ssize_t cmhd_end_with_error(void) { return MHD_CONTENT_READER_END_WITH_ERROR; }

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+import DatabaseKit
+
+/// The schema of Compute, in order.
+package enum ComputeMigrations {
+    package static let all: [Migration] = [M0001Servers.migration, M0002Hosts.migration, M0003Flavors.migration]
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Every table of Compute, by what it holds.
+package struct ComputeStores: Sendable {
+    package let servers = ServerStore()
+    package let actions = ServerActionStore()
+    package let flavors = FlavorStore()
+    package let keyPairs = KeyPairStore()
+    package let hosts = HostStore()
+    package let aggregates = AggregateStore()
+    package let groups = ServerGroupStore()
+    package let consoleTokens = ConsoleTokenStore()
+    package let settings = ComputeSettingStore()
+    package init() {}
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import NetworkContract
+
+/// A layer-2 segment: an overlay of a project, or a physical network that an administrator names.
+package struct Network: Sendable, Equatable {
+    package enum Kind: String, Sendable {
+        case geneve, flat, vlan
+    }
+
+    package var id: NetworkID
+    package var project: ProjectID
+    package var name: String
+    package var isEnabled: Bool
+    package var mtu: Int
+    package var kind: Kind
+    package var physicalNetwork: String?
+    package var segment: Int?
+    package var isExternal: Bool
+    package var isDefault: Bool
+    /// What new ports get.
+    package var hasPortSecurity: Bool
+    package var dnsDomain: String
+    /// A JSON list of strings.
+    package var zoneHints: String
+    /// Whether the project that asks, or everybody, may put ports on it although another owns it.
+    package var isShared: Bool
+    package var subnets: [SubnetID]
+    package var standard: StandardAttributes
+}
+
+/// What a caller gives to create or change a network. Nil: not given.
+package struct NetworkDraft: Sendable {
+    package var project: ProjectID?
+    package var name: String?
+    package var description: String?
+    package var isEnabled: Bool?
+    package var mtu: Int?
+    package var kind: String?
+    package var physicalNetwork: String?
+    package var segment: Int?
+    package var isExternal: Bool?
+    package var isShared: Bool?
+    package var isDefault: Bool?
+    package var hasPortSecurity: Bool?
+    package var dnsDomain: String?
+    package var zoneHints: [String]?
+    package var tags: [String]?
+    /// Attributes that were given and differ from their default: each may have a rule of its own.
+    package var given: [String] = []
+
+    package init() {}
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import NetworkContract
+
+/// Failures of this service in upstream's words (neutron_lib/exceptions), so that clients that look at them work.
+package enum NetworkFault {
+    // MARK: Not found
+
+    package static func networkNotFound(_ id: NetworkID) -> CloudError {
+        .notFound("Network \(id) could not be found.", kind: "NetworkNotFound")
+    }
+    package static func subnetNotFound(_ id: SubnetID) -> CloudError {
+        .notFound("Subnet \(id) could not be found.", kind: "SubnetNotFound")
+    }
+    package static func portNotFound(_ id: PortID) -> CloudError {
+        .notFound("Port \(id) could not be found.", kind: "PortNotFound")
+    }
+    package static func routerNotFound(_ id: RouterID) -> CloudError {
+        .notFound("Router \(id) could not be found", kind: "RouterNotFound")
+    }
+    package static func floatingIPNotFound(_ id: FloatingIPID) -> CloudError {
+        .notFound("Floating IP \(id) could not be found", kind: "FloatingIPNotFound")
+    }
+    package static func groupNotFound(_ id: SecurityGroupID) -> CloudError {
+        .notFound("Security group \(id) does not exist", kind: "SecurityGroupNotFound")
+    }
+    package static func ruleNotFound(_ id: SecurityGroupRuleID) -> CloudError {
+        .notFound("Security group rule \(id) does not exist", kind: "SecurityGroupRuleNotFound")
+    }
+
+    // MARK: Bad input
+
+    package static func invalidInput(_ message: String) -> CloudError {
+        .badRequest("Invalid input for operation: \(message).", kind: "InvalidInput")
+    }
+    package static func badRequest(_ resource: String, _ message: String) -> CloudError {
+        .badRequest("Bad \(resource) request: \(message).", kind: "BadRequest")
+    }
+    package static func invalidAddress(_ address: IPAddress, in subnet: SubnetID) -> CloudError {
+        .badRequest(
+            "IP address \(address) is not a valid IP for the specified subnet.", kind: "InvalidIpForSubnet")
+    }
+
+    // MARK: Addresses
+
+    package static func addressTaken(_ address: IPAddress, in subnet: SubnetID) -> CloudError {
+        .conflict("IP address \(address) already allocated in subnet \(subnet)", kind: "IpAddressAlreadyAllocated")
+    }
+    package static func noAddresses(on network: NetworkID) -> CloudError {
+        .conflict("No more IP addresses available on network \(network).", kind: "IpAddressGenerationFailure")
+    }
+    package static func macInUse(_ mac: MACAddress, on network: NetworkID) -> CloudError {
+        .conflict(
+            "Unable to complete operation for network \(network). The mac address \(mac) is in use.",
+            kind: "MacAddressInUse")
+    }
+
+    // MARK: In use
+
+    package static func networkInUse(_ id: NetworkID) -> CloudError {
+        .conflict(
+            "Unable to complete operation on network \(id). There are one or more ports still in use on the network.",
+            kind: "NetworkInUse")
+    }
+    package static func subnetInUse(
+        _ id: SubnetID, _ reason: String = "One or more ports have an IP allocation from this subnet"
+    ) -> CloudError {
+        .conflict("Unable to complete operation on subnet \(id): \(reason).", kind: "SubnetInUse")
+    }
+    package static func portInUse(_ port: Port) -> CloudError {
+        .conflict(
+            "Unable to complete operation on port \(port.id) for network \(port.network). "
+                + "Port already has an attached device \(port.deviceID).", kind: "PortInUse")
+    }
+    package static func servicePortInUse(_ id: PortID, _ reason: String) -> CloudError {
+        .conflict("Port \(id) cannot be deleted directly via the port API: \(reason).", kind: "ServicePortInUse")
+    }
+    package static func routerInUse(_ id: RouterID, _ reason: String = "is in use") -> CloudError {
+        .conflict("Router \(id) \(reason)", kind: "RouterInUse")
+    }
+    package static func revisionMismatch(_ expected: Int) -> CloudError {
+        CloudError(
+            .preconditionFailed, "Constrained to \(expected), but current revision is different",
+            kind: "RevisionNumberConstraintFailed")
+    }
+}

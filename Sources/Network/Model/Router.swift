@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import NetworkContract
+
+/// A layer-3 router between a project's networks, with at most one gateway to an external one.
+package struct Router: Sendable, Equatable {
+    package struct Route: Sendable, Hashable {
+        package var destination: String
+        package var nextHop: String
+        package init(destination: String, nextHop: String) {
+            self.destination = destination
+            self.nextHop = nextHop
+        }
+    }
+
+    package var id: RouterID
+    package var project: ProjectID
+    package var name: String
+    package var isEnabled: Bool
+    package var gatewayNetwork: NetworkID?
+    package var gatewayPort: PortID?
+    package var usesSNAT: Bool
+    /// A JSON list, as the API shows it.
+    package var routesJSON: String
+    /// A JSON list of strings.
+    package var zoneHints: String
+    /// Of the gateway port; a JSON list.
+    package var gatewayAddressesJSON: String
+    package var standard: StandardAttributes
+
+    package var routes: [Route] {
+        JSONList.decode(routesJSON).compactMap { entry in
+            guard let destination = entry["destination"]?.string, let hop = entry["nexthop"]?.string else { return nil }
+            return Route(destination: destination, nextHop: hop)
+        }
+    }
+
+    package static func encode(_ routes: [Route]) -> String {
+        var writer = JSONWriter(capacity: 64)
+        writer.beginArray()
+        for route in routes {
+            writer.beginObject()
+            writer.field("destination", route.destination)
+            writer.field("nexthop", route.nextHop)
+            writer.endObject()
+        }
+        writer.endArray()
+        return writer.string()
+    }
+}
+
+/// What a caller gives to create or change a router. Nil: not given.
+package struct RouterDraft: Sendable {
+    package struct Gateway: Sendable {
+        package var network: NetworkID
+        package var usesSNAT: Bool?
+        package var addresses: [PortDraft.Address]?
+        package init(network: NetworkID, usesSNAT: Bool? = nil, addresses: [PortDraft.Address]? = nil) {
+            self.network = network
+            self.usesSNAT = usesSNAT
+            self.addresses = addresses
+        }
+    }
+
+    package var project: ProjectID?
+    package var name: String?
+    package var description: String?
+    package var isEnabled: Bool?
+    /// `.some(nil)`: take the gateway away.
+    package var gateway: Gateway??
+    package var routes: [Router.Route]?
+    package var zoneHints: [String]?
+    package var tags: [String]?
+    package var given: [String] = []
+
+    package init() {}
+}
+
+/// Which interface of a router is meant.
+package struct RouterInterfaceChoice: Sendable {
+    package var subnet: SubnetID?
+    package var port: PortID?
+    package init(subnet: SubnetID?, port: PortID?) {
+        self.subnet = subnet
+        self.port = port
+    }
+}
+
+/// What adding or removing an interface answers.
+package struct RouterInterfaceResult: Sendable {
+    package var router: RouterID
+    package var project: ProjectID
+    package var port: PortID
+    package var network: NetworkID
+    package var subnets: [SubnetID]
+    package var tags: String
+}

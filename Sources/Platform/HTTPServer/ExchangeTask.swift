@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import CMicroHTTPD
+import Glibc
+import HTTPKit
+import Synchronization
+
+/// The handler's side of an exchange.
+extension Exchange {
+    func serve(_ request: HTTPRequest) async {
+        let response = await core.handler.handle(request)
+        let isHead = request.method == .head
+        if case .webSocket(let subprotocol, let body) = response.body {
+            upgrade(request, response, subprotocol, body)
+            return
+        }
+        guard let answer = Answer(response, isHead: isHead, closes: core.isDraining, for: self) else {
+            core.log.error("response could not be made", ["status": response.status])
+            return abort()
+        }
+        guard deliver(answer), !isHead, case .stream(let source, let length) = response.body, length != 0 else {
+            return
+        }
+        await pump(source, length)
+    }
+
+    /// Gives the answer to libmicrohttpd now, or after the rest of the body. False when the client has gone.
+    @discardableResult
+    func deliver(_ answer: Answer?) -> Bool {
+        guard let answer else {
+            abort()
+            return false
+        }
+        let isTaken = state.withLock { state in
+            guard !state.isAborted, let connection = state.connection else { return false }
+            switch state.phase {
+            case .handling:
+                state.phase = .answering
+                defer { Self.resume(&state) }
+                return answer.queue(on: connection)
+            case .held:
+                guard !isWorthDiscarding(state) else {
+                    discard(then: answer, &state)
+                    return true
+                }
+                // Before the body libmicrohttpd takes an answer and closes after it.
+                state.phase = .answering
+                state.lingering = dup(peer.descriptor)
+                defer { Self.resume(&state) }
+                return answer.queue(on: connection)
+            case .receiving:
+                guard isWorthDiscarding(state) || !answerAtOnce(answer, &state) else { return true }
+                discard(then: answer, &state)
+                return true
+            case .head, .whole, .answering, .done: return false
+            }
+        }
+        if !isTaken, state.withLock({ $0.connection == nil || $0.isAborted }) { answer.drop() }
+        return isTaken
+    }
+
+    /// Whether reading the rest of the body costs less than a new connection. A client that waits for `100 Continue`
+    /// has not sent it, and need not.
+    private func isWorthDiscarding(_ state: State) -> Bool {
+        guard let head = state.head, case .streamed(let length?) = head.body else { return false }
+        if state.phase == .held, head.expectsContinue { return false }
+        return length - state.received <= Int64(core.limits.discardBytes)
+    }
+
+    private func discard(then answer: Answer, _ state: inout State) {
+        state.answer = answer
+        state.isDiscarding = true
+        state.incoming.removeAll()
+        Self.resume(&state)
+    }
+
+    /// Answers in the middle of a body, which libmicrohttpd cannot: it writes to the socket itself, then lets
+    /// libmicrohttpd close. Possible only without TLS, for a body in memory, and once the body has begun, because
+    /// until then libmicrohttpd may be writing `100 Continue`.
+    private func answerAtOnce(_ answer: Answer, _ state: inout State) -> Bool {
+        guard !peer.acceptor.isTLS, state.received > 0, let plain = answer.plain else { return false }
+        let bytes = PlainResponse.bytes(plain, status: Int(answer.status))
+        let sent = bytes.withUnsafeBytes {
+            send(peer.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue) | Int32(MSG_DONTWAIT.rawValue))
+        }
+        guard sent == bytes.count else { return false }
+        state.lingering = dup(peer.descriptor)
+        state.isAborted = true
+        state.incoming.removeAll()
+        Self.resume(&state)
+        answer.drop()
+        return true
+    }
+}
+
+/// The wire form of a response whose body is in memory.
+enum PlainResponse {
+    static func bytes(_ response: HTTPResponse, status: Int) -> [UInt8] {
+        let phrase = MHD_get_reason_phrase_for(UInt32(status)).map { String(cString: $0) } ?? "Unknown"
+        var body: [UInt8] = []
+        if case .bytes(let bytes) = response.body { body = bytes }
+        var head = "HTTP/1.1 \(status) \(phrase)\r\nConnection: close\r\nContent-Length: \(body.count)\r\n"
+        for (name, value) in response.headers.fields where isPlain(name) && isPlain(value) {
+            let lowered = name.lowercased()
+            if lowered == "connection" || lowered == "content-length" || lowered == "transfer-encoding" { continue }
+            head += "\(name): \(value)\r\n"
+        }
+        return Array((head + "\r\n").utf8) + body
+    }
+
+    private static func isPlain(_ text: String) -> Bool {
+        text.utf8.allSatisfy { $0 >= 0x20 || $0 == 0x09 }
+    }
+}

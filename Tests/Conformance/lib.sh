@@ -1,0 +1,61 @@
+# lib.sh - a cloud of its own for a conformance script: its state, its port, its clouds.yaml; gone at the end. Source it.
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repository=$(cd "$here/../.." && pwd)
+haneul=${HANEUL:-$repository/.build/release/haneul}
+work=$(mktemp -d /tmp/haneul-conformance.XXXXXX)
+export HANEUL_STATE=$work/state HOME=$work/home
+port=${PORT:-18088}
+passed=0 failed=0
+mkdir -p "$HOME"
+
+# The newest openstackclient; kept between runs of one machine.
+client=${OSC_VENV:-/var/tmp/haneul-openstackclient}
+[ -x "$client/bin/openstack" ] || { python3 -m venv "$client" && "$client/bin/pip" install -q python-openstackclient; }
+export PATH=$client/bin:$PATH
+
+# check "claim" COMMAND… : runs it, counts it, shows its last words when it fails.
+check() {
+    local claim=$1
+    shift
+    if "$@" >"$work/out" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok    $claim"
+    else
+        failed=$((failed + 1))
+        echo "FAIL  $claim"
+        tail -n 5 "$work/out" | sed 's/^/        /'
+    fi
+}
+# refute: the command must fail.
+refute() {
+    local claim=$1
+    shift
+    check "$claim" bash -c '! "$@"' refute "$@"
+}
+# within SECONDS COMMAND… : tries until it works.
+within() {
+    local end=$(($(date +%s) + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$(date +%s)" -lt $end ] || return 1
+        sleep 0.5
+    done
+}
+in_host() { "$haneul" exec -- "$@"; }
+outside() { "$haneul" exec --provider -- "$@"; }
+ssh_guest() { # ADDRESS COMMAND…
+    local address=$1
+    shift
+    outside ssh -i "$work/key" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+        -o ConnectTimeout=5 -o BatchMode=yes "cirros@$address" "$@"
+}
+cloud_up() { "$haneul" up --port "$port" --guest-image "$repository/.build/guest.qcow2" "$@"; }
+finish() {
+    "$haneul" purge >/dev/null 2>&1
+    rm -rf "$work"
+}
+trap finish EXIT
+summary() {
+    echo "$passed passed, $failed failed"
+    [ "$failed" = 0 ]
+}
