@@ -17,7 +17,9 @@ struct Service {
         let contract = "\(name)Contract"
         let others = uses.map { Target.Dependency(stringLiteral: "\($0)Contract") }
         var targets: [Target] = [
-            .target(name: contract, dependencies: ["BaseKit"], path: "Sources/\(name)/Contract"),
+            .target(
+                name: contract, dependencies: ["BaseKit"] + (hasAgent ? ["MessagingKit"] : []),
+                path: "Sources/\(name)/Contract"),
             .target(
                 name: "\(name)Core",
                 dependencies: [
@@ -99,7 +101,7 @@ let kits: [Target] = [
     platform("QuotaKit", ["BaseKit", "DatabaseKit", "PolicyKit"]),
     platform("OVSDBKit", ["BaseKit", "LogKit", "LifecycleKit", "CLinux"]),
     platform("HTTPKit", ["BaseKit"]),
-    platform("HTTPServer", ["BaseKit", "LogKit", "LifecycleKit", "HTTPKit", "CMicroHTTPD", "CWslay", "CLinux"]),
+    platform("HTTPServer", ["BaseKit", "LogKit", "LifecycleKit", "HTTPKit", "CMicroHTTPD", "CWslay", "CLinux", "COpenSSL"]),
     platform("APIKit", ["BaseKit", "LogKit", "HTTPKit", "PolicyKit", "ConfigKit"]),
 ]
 

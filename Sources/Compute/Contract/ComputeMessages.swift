@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import MessagingKit
 
 // What controller and compute agent say to each other over the bus. Plain values: fields are only ever added, as
 // optionals, because a controller and an agent of different versions must understand each other during an upgrade.
@@ -8,25 +9,31 @@ import BaseKit
 // may be repeated, because the controller repeats a call whose answer it lost.
 
 /// Controller to agent: build and start a guest. Answer: `GuestReply`, when the guest runs.
-package struct BuildGuest: Sendable, Codable, Equatable {
-    package static let topic = "compute.guest.build"
+package struct BuildGuest: BusMessage, Equatable {
+    package typealias Reply = GuestReply
+    package static let version = 1
+    package static let name: StaticString = "compute.build-guest"
     package var guest: GuestSpecification
     package init(guest: GuestSpecification) { self.guest = guest }
 }
 
 /// Controller to agent: remove a guest with all its files. Answer: `GuestReply`; also when nothing was there.
-package struct DestroyGuest: Sendable, Codable, Equatable {
-    package static let topic = "compute.guest.destroy"
+package struct DestroyGuest: BusMessage, Equatable {
+    package typealias Reply = GuestReply
+    package static let version = 1
+    package static let name: StaticString = "compute.destroy-guest"
     package var server: ServerID
     package init(server: ServerID) { self.server = server }
 }
 
 /// Controller to agent: change a guest's power state. Answer: `GuestReply` with the state it reached.
-package struct PowerAction: Sendable, Codable, Equatable {
+package struct PowerAction: BusMessage, Equatable {
+    package typealias Reply = GuestReply
+    package static let version = 1
     package enum Kind: String, Sendable, Codable, CaseIterable {
         case start, stop, softReboot, hardReboot, pause, unpause, suspend, resume
     }
-    package static let topic = "compute.guest.power"
+    package static let name: StaticString = "compute.power-action"
     package var server: ServerID
     package var kind: Kind
     /// How long a guest has to power off by itself before the power is cut (`stop` and `softReboot`).
@@ -47,8 +54,10 @@ package struct GuestReply: Sendable, Codable, Equatable {
 }
 
 /// Controller to agent. Answer: `ConsoleOutputReply`.
-package struct ConsoleOutput: Sendable, Codable, Equatable {
-    package static let topic = "compute.guest.console-output"
+package struct ConsoleOutput: BusMessage, Equatable {
+    package typealias Reply = ConsoleOutputReply
+    package static let version = 1
+    package static let name: StaticString = "compute.console-output"
     package var server: ServerID
     /// Nil: all that the log holds.
     package var lines: Int?
@@ -65,8 +74,10 @@ package struct ConsoleOutputReply: Sendable, Codable, Equatable {
 }
 
 /// Controller to agent. Answer: `ConsoleEndpointReply`.
-package struct ConsoleEndpointQuery: Sendable, Codable, Equatable {
-    package static let topic = "compute.guest.console-endpoint"
+package struct ConsoleEndpointQuery: BusMessage, Equatable {
+    package typealias Reply = ConsoleEndpointReply
+    package static let version = 1
+    package static let name: StaticString = "compute.console-endpoint"
     package var server: ServerID
     package var kind: ConsoleKind
     package init(server: ServerID, kind: ConsoleKind) {
@@ -80,9 +91,10 @@ package struct ConsoleEndpointReply: Sendable, Codable, Equatable {
     package init(endpoint: ConsoleEndpoint) { self.endpoint = endpoint }
 }
 
-/// Agent to controller: everything that the host is and has. Sent at the agent's start, then periodically; it is also
-/// the agent's heartbeat. Answer: `HostReportReply`.
-package struct HostReport: Sendable, Codable, Equatable {
+/// Agent to controller: everything that the host is and has. Said at the agent's start, then every
+/// `HostReport.interval`; it is also the agent's heartbeat.
+package struct HostReport: BusEvent, Equatable {
+    package static let version = 1
     package struct Guest: Sendable, Codable, Equatable {
         package var server: ServerID
         package var powerState: PowerState
@@ -92,7 +104,9 @@ package struct HostReport: Sendable, Codable, Equatable {
         }
     }
 
-    package static let topic = "compute.host.report"
+    package static let name: StaticString = "compute.host-report"
+    /// An agent that is silent for six times as long counts as down.
+    package static let interval = Duration.seconds(10)
     /// The name that placement, scheduler and port bindings use for this host.
     package var host: String
     package var hypervisor: HypervisorInfo
@@ -117,16 +131,11 @@ package struct HostReport: Sendable, Codable, Equatable {
     }
 }
 
-package struct HostReportReply: Sendable, Codable, Equatable {
-    /// When the next report is due at the latest; a host that is silent for three times as long counts as down.
-    package var nextReportSeconds: Int
-    package init(nextReportSeconds: Int) { self.nextReportSeconds = nextReportSeconds }
-}
-
 /// Agent to controller: a guest changed its power state by itself (powered off inside, crashed). No answer.
 /// May be lost: the next `HostReport` says the same.
-package struct GuestEvent: Sendable, Codable, Equatable {
-    package static let topic = "compute.guest.event"
+package struct GuestEvent: BusEvent, Equatable {
+    package static let version = 1
+    package static let name: StaticString = "compute.guest-event"
     package var host: String
     package var server: ServerID
     package var powerState: PowerState

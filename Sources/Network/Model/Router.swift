@@ -28,8 +28,10 @@ package struct Router: Sendable, Equatable {
     package var gatewayAddressesJSON: String
     package var standard: StandardAttributes
 
-    package var routes: [Route] {
-        JSONList.decode(routesJSON).compactMap { entry in
+    package var routes: [Route] { Self.routes(routesJSON) }
+
+    static func routes(_ text: String) -> [Route] {
+        JSONList.decode(text).compactMap { entry in
             guard let destination = entry["destination"]?.string, let hop = entry["nexthop"]?.string else { return nil }
             return Route(destination: destination, nextHop: hop)
         }

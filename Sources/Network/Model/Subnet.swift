@@ -33,8 +33,7 @@ package struct Subnet: Sendable, Equatable {
     package var ipVersion: Int { cidr.isIPv6 ? 6 : 4 }
     /// Whether hosts make their address from their MAC address, so that no other can be given.
     package var usesAutomaticAddresses: Bool {
-        cidr.isIPv6 && (addressMode == .slaac || addressMode == .stateless || raMode == .slaac && addressMode == nil)
-            && addressMode != nil
+        cidr.isIPv6 && [addressMode, raMode].contains { $0 == .slaac || $0 == .stateless }
     }
     package func serves(_ deviceOwner: String) -> Bool { serviceTypes.isEmpty || serviceTypes.contains(deviceOwner) }
 }

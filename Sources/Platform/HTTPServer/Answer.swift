@@ -42,7 +42,7 @@ struct Answer: @unchecked Sendable {
 
     /// The connection must be suspended, or the caller be inside its access callback.
     consuming func queue(on connection: ConnectionHandle) -> Bool {
-        let isQueued = MHD_queue_response(connection.pointer, status, pointer) == MHD_YES
+        let isQueued = MHD_queue_response(connection.pointer, status, pointer) == .YES
         MHD_destroy_response(pointer)
         return isQueued
     }
@@ -78,7 +78,7 @@ struct Answer: @unchecked Sendable {
     }
 
     private static func empty() -> OpaquePointer? {
-        MHD_create_response_from_buffer(0, nil, MHD_RESPMEM_PERSISTENT)
+        MHD_create_response_from_buffer(0, nil, .RESPMEM_PERSISTENT)
     }
 
     private static func buffer(_ bytes: [UInt8]) -> OpaquePointer? {

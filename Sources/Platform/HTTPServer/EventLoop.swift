@@ -112,6 +112,11 @@ final class EventLoop: Sendable {
     }
 }
 
+/// For send and recv: never block, never raise SIGPIPE.
+enum SocketFlags {
+    static let noWait = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+}
+
 /// Time for limits; unaffected by changes of the clock.
 enum Monotonic {
     static func milliseconds() -> Int64 {
@@ -155,7 +160,7 @@ final class Lingering: EventHandler {
     func ready(_ events: UInt32) {
         withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { buffer in
             for _ in 0..<16 {
-                let count = recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT.rawValue))
+                let count = recv(descriptor, buffer.baseAddress, buffer.count, SocketFlags.noWait)
                 if count > 0 { continue }
                 if count == 0 || errno != EAGAIN && errno != EINTR { finish() }
                 return

@@ -166,7 +166,11 @@ final class Exchange: Sendable {
         let ends = state.withLock { state in
             let ends = Ends(
                 reader: state.reader, writer: state.writer, answer: state.answer, lingering: state.lingering)
-            state = State(phase: .done, connection: nil, isAborted: true, hasBodyEnded: state.hasBodyEnded)
+            // A body that is here whole can still be read; one that was cut short never looks whole.
+            let (isWhole, incoming) = (state.hasBodyEnded, state.incoming)
+            state = State(phase: .done, isAborted: true)
+            state.hasBodyEnded = isWhole
+            if isWhole { state.incoming = incoming }
             return ends
         }
         ends.reader?.resume(throwing: Self.gone)

@@ -31,32 +31,32 @@ extension Exchange {
             abort()
             return false
         }
-        let isTaken = state.withLock { state in
-            guard !state.isAborted, let connection = state.connection else { return false }
+        enum Outcome { case taken, refused, gone }
+        let outcome: Outcome = state.withLock { state in
+            guard !state.isAborted, let connection = state.connection else { return .gone }
             switch state.phase {
             case .handling:
                 state.phase = .answering
                 defer { Self.resume(&state) }
-                return answer.queue(on: connection)
-            case .held:
-                guard !isWorthDiscarding(state) else {
-                    discard(then: answer, &state)
-                    return true
-                }
+                return answer.queue(on: connection) ? .taken : .refused
+            case .held where !isWorthDiscarding(state):
                 // Before the body libmicrohttpd takes an answer and closes after it.
                 state.phase = .answering
                 state.lingering = dup(peer.descriptor)
                 defer { Self.resume(&state) }
-                return answer.queue(on: connection)
-            case .receiving:
-                guard isWorthDiscarding(state) || !answerAtOnce(answer, &state) else { return true }
-                discard(then: answer, &state)
-                return true
-            case .head, .whole, .answering, .done: return false
+                return answer.queue(on: connection) ? .taken : .refused
+            case .held, .receiving:
+                guard isWorthDiscarding(state) || !answerAtOnce(answer, &state) else { return .taken }
+                state.answer = answer
+                state.isDiscarding = true
+                state.incoming.removeAll()
+                Self.resume(&state)
+                return .taken
+            case .head, .whole, .answering, .done: return .gone
             }
         }
-        if !isTaken, state.withLock({ $0.connection == nil || $0.isAborted }) { answer.drop() }
-        return isTaken
+        if outcome == .gone { answer.drop() }
+        return outcome == .taken
     }
 
     /// Whether reading the rest of the body costs less than a new connection. A client that waits for `100 Continue`
@@ -67,13 +67,6 @@ extension Exchange {
         return length - state.received <= Int64(core.limits.discardBytes)
     }
 
-    private func discard(then answer: Answer, _ state: inout State) {
-        state.answer = answer
-        state.isDiscarding = true
-        state.incoming.removeAll()
-        Self.resume(&state)
-    }
-
     /// Answers in the middle of a body, which libmicrohttpd cannot: it writes to the socket itself, then lets
     /// libmicrohttpd close. Possible only without TLS, for a body in memory, and once the body has begun, because
     /// until then libmicrohttpd may be writing `100 Continue`.
@@ -81,7 +74,7 @@ extension Exchange {
         guard !peer.acceptor.isTLS, state.received > 0, let plain = answer.plain else { return false }
         let bytes = PlainResponse.bytes(plain, status: Int(answer.status))
         let sent = bytes.withUnsafeBytes {
-            send(peer.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue) | Int32(MSG_DONTWAIT.rawValue))
+            send(peer.descriptor, $0.baseAddress, $0.count, SocketFlags.noWait)
         }
         guard sent == bytes.count else { return false }
         state.lingering = dup(peer.descriptor)

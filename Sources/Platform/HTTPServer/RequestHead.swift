@@ -38,7 +38,7 @@ struct RequestHead {
         var fields = Fields()
         // SAFETY: the iterator runs inside this call only, with `fields` as its closure.
         withUnsafeMutablePointer(to: &fields) { pointer in
-            _ = MHD_get_connection_values_n(connection.pointer, MHD_HEADER_KIND, collectField, pointer)
+            _ = MHD_get_connection_values_n(connection.pointer, .HEADER_KIND, collectField, pointer)
         }
         headers = fields.headers
         expectsContinue = fields.expectsContinue
@@ -120,11 +120,11 @@ private func collectField(
     _ closure: UnsafeMutableRawPointer?, _ kind: MHD_ValueKind, _ name: UnsafePointer<CChar>?, _ nameLength: Int,
     _ value: UnsafePointer<CChar>?, _ valueLength: Int
 ) -> MHD_Result {
-    guard let closure, let name else { return MHD_YES }
+    guard let closure, let name else { return .YES }
     func text(_ pointer: UnsafePointer<CChar>?, _ length: Int) -> String {
         // SAFETY: libmicrohttpd gives the length with the pointer, and both live through this call.
         String(decoding: UnsafeRawBufferPointer(start: pointer, count: pointer == nil ? 0 : length), as: UTF8.self)
     }
     closure.assumingMemoryBound(to: Fields.self).pointee.add(text(name, nameLength), text(value, valueLength))
-    return MHD_YES
+    return .YES
 }

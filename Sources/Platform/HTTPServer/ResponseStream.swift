@@ -63,6 +63,8 @@ extension Exchange {
 
     /// libmicrohttpd's thread: fills its buffer, or suspends until there is something.
     func produce(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        // SAFETY: the closure runs inside this call, and nobody else has the buffer meanwhile.
+        nonisolated(unsafe) let buffer = buffer
         let (count, writer) = state.withLock { state -> (Int, CheckedContinuation<Bool, Never>?) in
             if state.isAborted || core.isAborting { return (cmhd_end_with_error(), nil) }
             let count = state.outgoing.copy(into: buffer)

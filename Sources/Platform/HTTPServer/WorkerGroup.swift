@@ -59,7 +59,7 @@ final class WorkerGroup: Sendable {
                 return false
             }
             let daemon = daemons.pointers[turn & Int.max % daemons.pointers.count]
-            return address.withSockaddr { MHD_add_connection(daemon, descriptor, $0, $1) } == MHD_YES
+            return address.withSockaddr { MHD_add_connection(daemon, descriptor, $0, $1) } == .YES
         }
     }
 
@@ -96,7 +96,7 @@ private func workerConnection(
     _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ event: MHD_ConnectionNotificationCode
 ) {
     guard let core = core(closure), let connection, let context else { return }
-    if event == MHD_CONNECTION_NOTIFY_STARTED {
+    if event == .CONNECTION_NOTIFY_STARTED {
         guard let peer = core.started(cmhd_socket(connection)) else { return }
         context.pointee = Unmanaged.passRetained(peer).toOpaque()
     } else if let pointer = context.pointee {
@@ -122,12 +122,12 @@ private func workerAccess(
     _ method: UnsafePointer<CChar>?, _ version: UnsafePointer<CChar>?, _ data: UnsafePointer<CChar>?,
     _ size: UnsafeMutablePointer<Int>?, _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> MHD_Result {
-    guard let pointer = context?.pointee, let method, let size else { return MHD_NO }
+    guard let pointer = context?.pointee, let method, let size else { return .NO }
     let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
-    guard let data, size.pointee > 0 else { return exchange.advance(method: method) ? MHD_YES : MHD_NO }
-    guard let taken = exchange.receive(UnsafeRawBufferPointer(start: data, count: size.pointee)) else { return MHD_NO }
+    guard let data, size.pointee > 0 else { return exchange.advance(method: method) ? .YES : .NO }
+    guard let taken = exchange.receive(UnsafeRawBufferPointer(start: data, count: size.pointee)) else { return .NO }
     size.pointee -= taken
-    return MHD_YES
+    return .YES
 }
 
 private func workerCompleted(

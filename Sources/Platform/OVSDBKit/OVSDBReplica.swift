@@ -131,12 +131,12 @@ package struct OVSDBReplica: Sendable {
         return changes
     }
 
-    /// What a consumer of `old` must be told so that it knows this replica.
+    /// What a consumer of `old` is told after a new start: every row as if it were new, and what has gone meanwhile.
     func changes(since old: OVSDBReplica?) -> [OVSDBChange] {
         var changes: [OVSDBChange] = []
         for (table, tableRows) in rows {
             for (id, row) in tableRows {
-                changes.append(OVSDBChange(table: table, id: id, old: old?.rows[table]?[id], new: row))
+                changes.append(OVSDBChange(table: table, id: id, old: nil, new: row))
             }
         }
         for (table, tableRows) in old?.rows ?? [:] {
@@ -153,7 +153,6 @@ package struct OVSDBReplica: Sendable {
         row.reserveCapacity(fields.count)
         for (column, field) in fields {
             guard let value = OVSDBValue(field) else { throw Self.malformed(field) }
-            // An empty map arrives as an empty set only from broken servers; a scalar's shape is always a set.
             row[column] = value
         }
         return row

@@ -27,6 +27,8 @@ package struct OVSDBTransaction: Sendable {
     private(set) var operations: [JSON] = []
     /// How many rows each operation must touch; nil: any number.
     private(set) var expectedCounts: [Int?] = []
+    /// What each insert is called, by its place.
+    private(set) var names: [Int: Reference] = [:]
 
     package init() {}
 
@@ -36,10 +38,12 @@ package struct OVSDBTransaction: Sendable {
     /// The operations as sent, for tests and logs.
     package var json: JSON { .array(operations) }
 
-    /// Inserts a row and returns a reference to it for other operations of this transaction.
+    /// Inserts a row and returns a reference to it. Any operation of this transaction may use it, also an earlier one
+    /// when the caller chooses the `name`: letters, digits and underscores, unique in the transaction.
     @discardableResult
-    package mutating func insert(_ table: String, _ row: OVSDBRow) -> Reference {
-        let name = "row\(operations.count)"
+    package mutating func insert(_ table: String, _ row: OVSDBRow, named name: String? = nil) -> Reference {
+        let name = name ?? "row\(operations.count)"
+        names[operations.count] = .named(name)
         append(["op": "insert", "table": .string(table), "uuid-name": .string(name), "row": Self.json(row)], expecting: nil)
         return .named(name)
     }
@@ -118,8 +122,10 @@ package struct OVSDBResult: Sendable {
                     cause: "\(error): \(result["details"]?.string ?? "") in \(operation.prefix(500))")
             }
             guard index < transaction.operations.count else { continue }
-            if let pair = result["uuid"]?.array, pair.count == 2, let text = pair[1].string, let id = RowID(text) {
-                inserted[.named("row\(index)")] = id
+            if let pair = result["uuid"]?.array, pair.count == 2, let text = pair[1].string, let id = RowID(text),
+                let name = transaction.names[index]
+            {
+                inserted[name] = id
             }
             if let expected = transaction.expectedCounts[index], let count = result["count"]?.int, count != expected {
                 isComplete = false

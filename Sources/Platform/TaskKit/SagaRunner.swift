@@ -201,18 +201,16 @@ package final class SagaRunner: Service {
     }
 
     private func advance(_ ticket: Ticket) async -> SagaExecution.Outcome {
-        let record: SagaRecord
+        if let record = ticket.record { return await advance(record) }
         do {
             let store = store
-            guard let held = try await ticket.record ?? database.read({ try store.loadHeld(ticket.id, $0) }) else {
-                return .lost
-            }
-            record = held
+            let held = try await database.read { try store.loadHeld(ticket.id, $0) }
+            guard let held else { return .lost }
+            return await advance(held)
         } catch {
             log.error("saga run not read", ["run": ticket.id, "error": "\(error)"])
             return .again(after: limits.lastBackoff)
         }
-        return await advance(record)
     }
 
     private func advance(_ record: SagaRecord) async -> SagaExecution.Outcome {

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import DatabaseKit
+import IdentityContract
+
+/// Projects and domains. A domain's row has an empty `domain_id`.
+struct ProjectStore: Sendable {
+    struct Filter: Sendable {
+        var domainID: DomainID?
+        var parentID: ProjectID?
+        var name: String?
+        var isEnabled: Bool?
+        /// Nil lists neither rather than both: callers say what they list.
+        var isDomain = false
+        var ids: [ProjectID]?
+    }
+
+    private static let columns: SQL = "id, domain_id, parent_id, name, enabled, description, options, extras"
+
+    func find(_ id: ProjectID, _ tx: any Transaction) throws -> Project? {
+        try withTags(try tx.first("SELECT \(Self.columns) FROM identity_projects WHERE id = \(id)", Self.project), tx)
+    }
+
+    func findDomain(_ id: DomainID, _ tx: any Transaction) throws -> Project? {
+        try tx.first("SELECT \(Self.columns) FROM identity_projects WHERE id = \(id) AND domain_id = ''", Self.project)
+    }
+
+    /// With nil for `domain`: a domain of that name.
+    func find(named name: String, in domain: DomainID?, _ tx: any Transaction) throws -> Project? {
+        let project = try tx.first(
+            """
+            SELECT \(Self.columns) FROM identity_projects
+             WHERE domain_id = \(domain?.rawValue ?? "") AND name_key = \(name.nameKey)
+            """, Self.project)
+        return try withTags(project, tx)
+    }
+
+    func list(_ filter: Filter, _ tx: any Transaction) throws -> [Project] {
+        var sql: SQL = "SELECT \(Self.columns) FROM identity_projects WHERE 1 = 1"
+        if let domain = filter.domainID {
+            sql += "AND domain_id = \(domain)"
+        } else {
+            sql += filter.isDomain ? "AND domain_id = ''" : "AND domain_id <> ''"
+        }
+        if let parent = filter.parentID { sql += "AND parent_id = \(parent)" }
+        if let name = filter.name { sql += "AND name_key = \(name.nameKey)" }
+        if let isEnabled = filter.isEnabled { sql += "AND enabled = \(isEnabled)" }
+        if let ids = filter.ids {
+            // What one user can reach: a part of the table that the caller's own memberships bound.
+            let wanted = Set(ids)
+            return try withTags(
+                try tx.query(sql + "ORDER BY name_key, id", Self.project).filter { wanted.contains($0.id) }, tx)
+        }
+        return try withTags(try tx.query(sql + "ORDER BY name_key, id", Self.project), tx)
+    }
+
+    func names(_ ids: [ProjectID], _ tx: any Transaction) throws -> [ProjectID: String] {
+        var names: [ProjectID: String] = [:]
+        for slice in ids.slices(of: 500) {
+            try tx.forEach("SELECT id, name FROM identity_projects WHERE id IN \(list: slice)") { row in
+                names[row.id(0)] = row.text(1)
+            }
+        }
+        return names
+    }
+
+    func insert(_ project: Project, at time: Timestamp, _ tx: any Transaction) throws {
+        try tx.execute(
+            """
+            INSERT INTO identity_projects (id, domain_id, parent_id, name, name_key, enabled, description, options,
+                extras, created_at)
+            VALUES (\(project.id), \(project.domainID?.rawValue ?? ""), \(project.parentID), \(project.name),
+                \(project.name.nameKey), \(project.isEnabled), \(project.description), \(project.options.text),
+                \(project.extras.text), \(time))
+            """)
+        try setTags(project.tags, of: project.id, tx)
+    }
+
+    func update(_ project: Project, _ tx: any Transaction) throws {
+        try tx.execute(
+            """
+            UPDATE identity_projects
+               SET name = \(project.name), name_key = \(project.name.nameKey), enabled = \(project.isEnabled),
+                   description = \(project.description), options = \(project.options.text),
+                   extras = \(project.extras.text)
+             WHERE id = \(project.id)
+            """)
+        try setTags(project.tags, of: project.id, tx)
+    }
+
+    func delete(_ id: ProjectID, _ tx: any Transaction) throws {
+        try tx.execute("DELETE FROM identity_project_tags WHERE project_id = \(id)")
+        try tx.execute("DELETE FROM identity_projects WHERE id = \(id)")
+    }
+
+    // MARK: The tree
+
+    func hasChildren(_ id: ProjectID, _ tx: any Transaction) throws -> Bool {
+        try tx.exists("SELECT 1 FROM identity_projects WHERE parent_id = \(id)")
+    }
+
+    /// From the parent up to and with the domain.
+    func ancestors(of project: Project, _ tx: any Transaction) throws -> [Project] {
+        var ancestors: [Project] = []
+        var next = project.parentID
+        while let id = next, ancestors.count <= Project.maximumDepth, let parent = try find(id, tx) {
+            ancestors.append(parent)
+            next = parent.parentID
+        }
+        return ancestors
+    }
+
+    /// All below, parents before children.
+    func descendants(of id: ProjectID, _ tx: any Transaction) throws -> [Project] {
+        var found: [Project] = []
+        var layer = [id]
+        while !layer.isEmpty, found.count < 100_000 {
+            var below: [Project] = []
+            for slice in layer.slices(of: 500) {
+                below += try tx.query(
+                    """
+                    SELECT \(Self.columns) FROM identity_projects WHERE parent_id IN \(list: slice)
+                     ORDER BY name_key, id
+                    """, Self.project)
+            }
+            found += below
+            layer = below.map(\.id)
+        }
+        return try withTags(found, tx)
+    }
+
+    // MARK: Tags
+
+    func setTags(_ tags: [String], of id: ProjectID, _ tx: any Transaction) throws {
+        try tx.execute("DELETE FROM identity_project_tags WHERE project_id = \(id)")
+        for tag in tags { try tx.execute("INSERT INTO identity_project_tags (project_id, tag) VALUES (\(id), \(tag))") }
+    }
+
+    private func withTags(_ project: Project?, _ tx: any Transaction) throws -> Project? {
+        guard var project else { return nil }
+        project.tags = try tx.query(
+            "SELECT tag FROM identity_project_tags WHERE project_id = \(project.id) ORDER BY tag") { $0.text(0) }
+        return project
+    }
+
+    private func withTags(_ projects: [Project], _ tx: any Transaction) throws -> [Project] {
+        var tags: [ProjectID: [String]] = [:]
+        for slice in projects.slices(of: 500) {
+            try tx.forEach(
+                """
+                SELECT project_id, tag FROM identity_project_tags WHERE project_id IN \(list: slice.map(\.id))
+                 ORDER BY tag
+                """
+            ) { row in tags[row.id(0), default: []].append(row.text(1)) }
+        }
+        return projects.map { project in
+            var project = project
+            project.tags = tags[project.id] ?? []
+            return project
+        }
+    }
+
+    private static func project(_ row: any Row) throws -> Project {
+        let domain = row.text(1)
+        return Project(
+            id: row.id(0), domainID: domain.isEmpty ? nil : DomainID(domain), parentID: row.idOrNil(2),
+            name: row.text(3), isEnabled: row.bool(4), description: row.text(5),
+            options: try ResourceOptions(column: row.text(6)), extras: try Extras(column: row.text(7)), tags: [])
+    }
+}

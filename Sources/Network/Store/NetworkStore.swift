@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import DatabaseKit
+import NetworkContract
+
+/// Rows of `networks`, and the segments that they hold.
+enum NetworkStore {
+    static let schema = ListSchema(
+        from: "FROM networks n", id: "n.id", tags: "n.tags",
+        [
+            ListAttribute("id", "n.id"), ListAttribute("name", "n.name"), ListAttribute("project_id", "n.project_id"),
+            ListAttribute("tenant_id", "n.project_id"), ListAttribute("description", "n.description"),
+            ListAttribute("admin_state_up", "n.is_enabled", .boolean), ListAttribute("mtu", "n.mtu", .integer),
+            ListAttribute("router:external", "n.is_external", .boolean),
+            ListAttribute("is_default", "n.is_default", .boolean),
+            ListAttribute("port_security_enabled", "n.port_security", .boolean),
+            ListAttribute("provider:network_type", "n.kind"),
+            ListAttribute("provider:physical_network", "n.physical_network"),
+            ListAttribute("provider:segmentation_id", "n.segment", .integer),
+            ListAttribute("dns_domain", "n.dns_domain"), ListAttribute("revision_number", "n.revision", .integer),
+            ListAttribute("created_at", "n.created_at", .integer), ListAttribute("updated_at", "n.updated_at", .integer),
+            .filter("status") { $0.contains("ACTIVE") ? "1 = 1" : "1 = 0" },
+            .filter("shared") { values in
+                let shared: SQL = """
+                    n.id IN (SELECT object_id FROM network_rbac WHERE action = 'access_as_shared' AND target_project = '*')
+                    """
+                return try ListAttribute.flag(values[0]) ? shared : "NOT" + shared
+            },
+            .filter("subnets") { "n.id IN (SELECT network_id FROM subnets WHERE id IN \(list: $0))" },
+        ])
+
+    /// Whether `project` uses the network as a shared one, as an expression over `n`.
+    private static func shared(_ project: ProjectID?) -> SQL {
+        """
+        EXISTS (SELECT 1 FROM network_rbac r WHERE r.object_id = n.id AND r.action = 'access_as_shared' \
+        AND r.target_project IN \(list: [project?.rawValue ?? "*", "*"]))
+        """
+    }
+
+    private static func columns(_ project: ProjectID?) -> SQL {
+        """
+        n.id, n.project_id, n.name, n.is_enabled, n.mtu, n.kind, n.physical_network, n.segment, n.is_external, \
+        n.is_default, n.port_security, n.dns_domain, n.zone_hints, \(shared(project)), n.description, n.tags, \
+        n.revision, n.created_at, n.updated_at
+        """
+    }
+
+    private static func network(_ row: any Row) -> Network {
+        Network(
+            id: row.id(0), project: row.id(1), name: row.text(2), isEnabled: row.bool(3), mtu: row.int(4),
+            kind: Network.Kind(rawValue: row.text(5)) ?? .geneve, physicalNetwork: row.textOrNil(6),
+            segment: row.intOrNil(7), isExternal: row.bool(8), isDefault: row.bool(9), hasPortSecurity: row.bool(10),
+            dnsDomain: row.text(11), zoneHints: row.text(12), isShared: row.bool(13), subnets: [],
+            standard: row.standard(14))
+    }
+
+    static func visible(to viewer: Viewer) -> SQL {
+        if viewer.seesAll { return "1 = 1" }
+        return "(\(viewer.owns("n.project_id")) OR n.id IN (\(viewer.granted("network"))))"
+    }
+
+    static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [Network] {
+        var networks = try schema.list(
+            query, columns: columns(viewer.project), where: visible(to: viewer), transaction,
+            missing: { NetworkFault.networkNotFound(NetworkID($0)) }, network)
+        if query.fields?.contains("subnets") ?? true { try fillSubnets(&networks, transaction) }
+        return networks
+    }
+
+    static func find(_ id: NetworkID, for project: ProjectID?, _ transaction: any Transaction) throws -> Network? {
+        guard var network = try transaction.first(
+            "SELECT \(columns(project)) FROM networks n WHERE n.id = \(id)", network)
+        else { return nil }
+        network.subnets = try transaction.query("SELECT id FROM subnets WHERE network_id = \(id) ORDER BY created_at, id") {
+            $0.id(0)
+        }
+        return network
+    }
+
+    static func all(_ transaction: any Transaction) throws -> [NetworkID] {
+        try transaction.query("SELECT id FROM networks") { $0.id(0) }
+    }
+
+    private static func fillSubnets(_ networks: inout [Network], _ transaction: any Transaction) throws {
+        var subnets: [NetworkID: [SubnetID]] = [:]
+        for chunk in networks.map(\.id).chunks(of: 500) {
+            try transaction.forEach(
+                "SELECT network_id, id FROM subnets WHERE network_id IN \(list: chunk) ORDER BY created_at, id"
+            ) { subnets[$0.id(0), default: []].append($0.id(1)) }
+        }
+        for index in networks.indices { networks[index].subnets = subnets[networks[index].id] ?? [] }
+    }
+
+    static func insert(_ network: Network, _ transaction: any Transaction) throws {
+        try transaction.execute(
+            """
+            INSERT INTO networks (id, project_id, name, description, is_enabled, mtu, kind, physical_network, segment,
+                is_external, is_default, port_security, dns_domain, zone_hints, tags, revision, created_at, updated_at)
+            VALUES (\(network.id), \(network.project), \(network.name), \(network.standard.description),
+                \(network.isEnabled), \(network.mtu), \(network.kind.rawValue), \(network.physicalNetwork),
+                \(network.segment), \(network.isExternal), \(network.isDefault), \(network.hasPortSecurity),
+                \(network.dnsDomain), \(network.zoneHints), \(network.standard.tags), 1, \(network.standard.createdAt),
+                \(network.standard.updatedAt))
+            """)
+    }
+
+    static func update(_ network: Network, _ transaction: any Transaction) throws {
+        try transaction.execute(
+            """
+            UPDATE networks
+               SET name = \(network.name), description = \(network.standard.description),
+                   is_enabled = \(network.isEnabled), mtu = \(network.mtu), segment = \(network.segment),
+                   is_external = \(network.isExternal), is_default = \(network.isDefault),
+                   port_security = \(network.hasPortSecurity), dns_domain = \(network.dnsDomain),
+                   tags = \(network.standard.tags), revision = \(network.standard.revision),
+                   updated_at = \(network.standard.updatedAt)
+             WHERE id = \(network.id)
+            """)
+    }
+
+    static func delete(_ id: NetworkID, _ transaction: any Transaction) throws {
+        try transaction.execute("DELETE FROM network_segment_claims WHERE network_id = \(id)")
+        try transaction.execute("DELETE FROM network_rbac WHERE object_id = \(id)")
+        try transaction.execute("DELETE FROM networks WHERE id = \(id)")
+    }
+
+    // MARK: Segments
+
+    /// Takes a segment for a network. False: another network holds it.
+    static func claim(_ claim: String, for id: NetworkID, _ transaction: any Transaction) throws -> Bool {
+        try transaction.execute(
+            """
+            INSERT INTO network_segment_claims (claim, network_id) VALUES (\(claim), \(id))
+            ON CONFLICT (claim) DO NOTHING
+            """) == 1
+    }
+
+    static func releaseClaims(of id: NetworkID, _ transaction: any Transaction) throws {
+        try transaction.execute("DELETE FROM network_segment_claims WHERE network_id = \(id)")
+    }
+}
+
+extension Row {
+    /// Description, tags, revision, created and updated time in five columns from `column` on.
+    func standard(_ column: Int) -> StandardAttributes {
+        StandardAttributes(
+            description: text(column), tags: text(column + 1), revision: int(column + 2),
+            createdAt: timestamp(column + 3), updatedAt: timestamp(column + 4))
+    }
+}
+
+extension Array {
+    /// In pieces that a statement can bind.
+    func chunks(of size: Int) -> [ArraySlice<Element>] {
+        stride(from: 0, to: count, by: size).map { self[$0..<Swift.min($0 + size, count)] }
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import DatabaseKit
+import NetworkContract
+
+/// Rows of `subnets`.
+enum SubnetStore {
+    static let schema = ListSchema(
+        from: "FROM subnets s JOIN networks n ON n.id = s.network_id", id: "s.id", tags: "s.tags",
+        [
+            ListAttribute("id", "s.id"), ListAttribute("name", "s.name"), ListAttribute("project_id", "s.project_id"),
+            ListAttribute("tenant_id", "s.project_id"), ListAttribute("network_id", "s.network_id"),
+            ListAttribute("description", "s.description"), ListAttribute("ip_version", "s.ip_version", .integer),
+            ListAttribute("cidr", "s.cidr"), ListAttribute("gateway_ip", "s.gateway"),
+            ListAttribute("enable_dhcp", "s.uses_dhcp", .boolean), ListAttribute("ipv6_ra_mode", "s.ra_mode"),
+            ListAttribute("ipv6_address_mode", "s.address_mode"),
+            ListAttribute("revision_number", "s.revision", .integer),
+            ListAttribute("created_at", "s.created_at", .integer), ListAttribute("updated_at", "s.updated_at", .integer),
+            ListAttribute("router:external", "n.is_external", .boolean),
+            .filter("subnetpool_id") { _ in "1 = 0" },
+            .filter("segment_id") { _ in "1 = 0" },
+            .filter("service_types") { values in
+                values.reduce(into: "(1 = 0" as SQL) {
+                    $0 += "OR replace(s.service_types, \(JSON.string($1).text()), '') <> s.service_types"
+                } + ")"
+            },
+            .filter("shared") { values in
+                let shared: SQL = """
+                    n.id IN (SELECT object_id FROM network_rbac WHERE action = 'access_as_shared' AND target_project = '*')
+                    """
+                return try ListAttribute.flag(values[0]) ? shared : "NOT" + shared
+            },
+        ])
+
+    private static func columns(_ project: ProjectID?) -> SQL {
+        """
+        s.id, s.project_id, s.network_id, s.name, s.cidr, s.gateway, s.uses_dhcp, s.ra_mode, s.address_mode, s.pools, \
+        s.dns_servers, s.host_routes, s.service_types, s.publishes_dns, n.is_external, n.project_id, \
+        EXISTS (SELECT 1 FROM network_rbac r WHERE r.object_id = n.id AND r.action = 'access_as_shared' \
+        AND r.target_project IN \(list: [project?.rawValue ?? "*", "*"])), \
+        s.description, s.tags, s.revision, s.created_at, s.updated_at
+        """
+    }
+
+    private static func subnet(_ row: any Row) -> Subnet {
+        guard let cidr = CIDR(row.text(4)) else { preconditionFailure("subnets.cidr is no CIDR") }
+        return Subnet(
+            id: row.id(0), project: row.id(1), network: row.id(2), name: row.text(3), cidr: cidr,
+            gateway: row.textOrNil(5).flatMap { IPAddress($0) }, usesDHCP: row.bool(6),
+            raMode: row.textOrNil(7).flatMap(Subnet.IPv6Mode.init), addressMode: row.textOrNil(8).flatMap(Subnet.IPv6Mode.init),
+            pools: decodePools(row.text(9)), dnsServers: JSONList.strings(row.text(10)),
+            hostRoutes: Router.routes(row.text(11)).map {
+                ServerPort.HostRoute(destination: $0.destination, nextHop: $0.nextHop)
+            },
+            serviceTypes: JSONList.strings(row.text(12)), publishesDNS: row.bool(13), isExternal: row.bool(14),
+            isShared: row.bool(16), networkProject: row.id(15), standard: row.standard(17))
+    }
+
+    private static func decodePools(_ text: String) -> [AddressRange] {
+        JSONList.decode(text).compactMap { pool in
+            guard let first = pool["start"]?.string.flatMap({ IPAddress($0) }),
+                let last = pool["end"]?.string.flatMap({ IPAddress($0) })
+            else { return nil }
+            return AddressRange(first, last)
+        }
+    }
+
+    private static func encode(_ pools: [AddressRange]) -> String {
+        var writer = JSONWriter(capacity: 64)
+        writer.beginArray()
+        for pool in pools {
+            writer.beginObject()
+            writer.field("start", pool.first.description)
+            writer.field("end", pool.last.description)
+            writer.endObject()
+        }
+        writer.endArray()
+        return writer.string()
+    }
+
+    private static func routes(of subnet: Subnet) -> String {
+        Router.encode(subnet.hostRoutes.map { Router.Route(destination: $0.destination, nextHop: $0.nextHop) })
+    }
+
+    static func visible(to viewer: Viewer) -> SQL {
+        if viewer.seesAll { return "1 = 1" }
+        return """
+            (\(viewer.owns("s.project_id")) OR \(viewer.owns("n.project_id")) OR n.id IN (\(viewer.granted("network"))))
+            """
+    }
+
+    static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [Subnet] {
+        try schema.list(
+            query, columns: columns(viewer.project), where: visible(to: viewer), transaction,
+            missing: { NetworkFault.subnetNotFound(SubnetID($0)) }, subnet)
+    }
+
+    static func find(_ id: SubnetID, for project: ProjectID? = nil, _ transaction: any Transaction) throws -> Subnet? {
+        try transaction.first("SELECT \(columns(project)) \(schema.from) WHERE s.id = \(id)", subnet)
+    }
+
+    /// Oldest first.
+    static func all(on network: NetworkID, _ transaction: any Transaction) throws -> [Subnet] {
+        try transaction.query(
+            "SELECT \(columns(nil)) \(schema.from) WHERE s.network_id = \(network) ORDER BY s.created_at, s.id", subnet)
+    }
+
+    static func all(_ ids: some Sequence<SubnetID>, _ transaction: any Transaction) throws -> [SubnetID: Subnet] {
+        var subnets: [SubnetID: Subnet] = [:]
+        for chunk in Array(Set(ids)).chunks(of: 500) {
+            for subnet in try transaction.query(
+                "SELECT \(columns(nil)) \(schema.from) WHERE s.id IN \(list: chunk)", subnet)
+            { subnets[subnet.id] = subnet }
+        }
+        return subnets
+    }
+
+    static func insert(_ subnet: Subnet, _ transaction: any Transaction) throws {
+        try transaction.execute(
+            """
+            INSERT INTO subnets (id, project_id, network_id, name, description, ip_version, cidr, gateway, uses_dhcp,
+                ra_mode, address_mode, pools, dns_servers, host_routes, service_types, publishes_dns, tags, revision,
+                created_at, updated_at)
+            VALUES (\(subnet.id), \(subnet.project), \(subnet.network), \(subnet.name), \(subnet.standard.description),
+                \(subnet.ipVersion), \(subnet.cidr.description), \(subnet.gateway?.description), \(subnet.usesDHCP),
+                \(subnet.raMode?.rawValue), \(subnet.addressMode?.rawValue), \(encode(subnet.pools)),
+                \(JSONList.encode(subnet.dnsServers)), \(routes(of: subnet)), \(JSONList.encode(subnet.serviceTypes)),
+                \(subnet.publishesDNS), \(subnet.standard.tags), 1, \(subnet.standard.createdAt),
+                \(subnet.standard.updatedAt))
+            """)
+    }
+
+    static func update(_ subnet: Subnet, _ transaction: any Transaction) throws {
+        try transaction.execute(
+            """
+            UPDATE subnets
+               SET name = \(subnet.name), description = \(subnet.standard.description),
+                   gateway = \(subnet.gateway?.description), uses_dhcp = \(subnet.usesDHCP),
+                   pools = \(encode(subnet.pools)), dns_servers = \(JSONList.encode(subnet.dnsServers)),
+                   host_routes = \(routes(of: subnet)), service_types = \(JSONList.encode(subnet.serviceTypes)),
+                   publishes_dns = \(subnet.publishesDNS), tags = \(subnet.standard.tags),
+                   revision = \(subnet.standard.revision), updated_at = \(subnet.standard.updatedAt)
+             WHERE id = \(subnet.id)
+            """)
+    }
+
+    static func delete(_ id: SubnetID, _ transaction: any Transaction) throws {
+        try transaction.execute("DELETE FROM subnets WHERE id = \(id)")
+    }
+}

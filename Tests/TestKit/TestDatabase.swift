@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import DatabaseKit
+import DatabaseSQLite
+import Glibc
+
+package enum TestDatabase {
+    /// A database in memory with the tables of `migrations`.
+    package static func make(_ migrations: [Migration]...) async throws -> SQLiteDatabase {
+        let database = try SQLiteDatabase.inMemory()
+        try await Migrator.apply(migrations.flatMap { $0 }, to: database)
+        return database
+    }
+}
+
+/// Gives `body` an empty directory of its own, and removes it with all its files.
+package func withTemporaryDirectory<T>(_ body: (_ path: String) async throws -> T) async throws -> T {
+    var template = Array("/tmp/haneul-test-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw CloudError(.bug, "mkdtemp failed", cause: "errno \(errno)") }
+    let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    defer {
+        nftw(path, { name, _, _, _ in name.map { Glibc.remove($0) } ?? 0 }, 16, FTW_DEPTH.rawValue.signed | FTW_PHYS.rawValue.signed)
+    }
+    return try await body(path)
+}
+
+extension UInt32 {
+    fileprivate var signed: Int32 { Int32(bitPattern: self) }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import LifecycleKit
+
+/// Runs `services` while `body` runs, then stops them. `body` has `limit` to end.
+package func withServices<T: Sendable>(
+    _ services: [any Service], limit: Duration = .seconds(30), _ body: @escaping @Sendable () async throws -> T
+) async throws -> T {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for service in services { group.addTask { try await service.run() } }
+        defer { group.cancelAll() }
+        return try await withTimeout(limit, "The body of the test", body)
+    }
+}
+
+/// Waits until `condition` holds. Throws after `limit`.
+package func eventually(
+    within limit: Duration = .seconds(20), _ what: String = "The condition",
+    _ condition: @escaping @Sendable () async throws -> Bool
+) async throws {
+    try await withTimeout(limit, what) {
+        while try await !condition() { try await Task.sleep(for: .milliseconds(2)) }
+    }
+}
