@@ -103,24 +103,24 @@ extension SagaLimits {
 
 /// Makes the walk go wrong at its place. A crash happens once; a failure each time.
 private final class SagaTrap: Sendable {
-    private let kind: SagaWalk.Kind
-    private let lastStep: Int
+    private let crashPoint: SagaPoint?
+    private let failPoint: SagaPoint?
     private let hasCrashed = Atomic<Bool>(false)
 
     init(kind: SagaWalk.Kind, lastStep: Int) {
-        self.kind = kind
-        self.lastStep = lastStep
+        (crashPoint, failPoint) =
+            switch kind {
+            case .straight: (nil, nil)
+            case .repeatsStep(let step): (.afterStep(step), nil)
+            case .crashesAfterStep(let step): (.savedStep(step), nil)
+            case .failsBeforeStep(let step): (nil, .beforeStep(step))
+            case .failsAfterStep(let step): (nil, .afterStep(step))
+            case .repeatsUndo(let step): (.afterUndo(step), .afterStep(lastStep))
+            }
     }
 
     func pass(_ point: SagaPoint) throws {
-        switch (kind, point) {
-        case (.repeatsStep(let step), .afterStep(step)), (.crashesAfterStep(let step), .savedStep(step)),
-            (.repeatsUndo(let step), .afterUndo(step)):
-            if !hasCrashed.exchange(true, ordering: .relaxed) { throw SagaCrash() }
-        case (.failsBeforeStep(let step), .beforeStep(step)), (.failsAfterStep(let step), .afterStep(step)),
-            (.repeatsUndo, .afterStep(lastStep)) where true:
-            throw SagaWalk.fault
-        default: break
-        }
+        if point == failPoint { throw SagaWalk.fault }
+        if point == crashPoint, !hasCrashed.exchange(true, ordering: .relaxed) { throw SagaCrash() }
     }
 }

@@ -18,12 +18,20 @@ package func withTemporaryDirectory<T>(_ body: (_ path: String) async throws -> 
     var template = Array("/tmp/haneul-test-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw CloudError(.bug, "mkdtemp failed", cause: "errno \(errno)") }
     let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    defer {
-        nftw(path, { name, _, _, _ in name.map { Glibc.remove($0) } ?? 0 }, 16, FTW_DEPTH.rawValue.signed | FTW_PHYS.rawValue.signed)
-    }
+    defer { removeTree(path) }
     return try await body(path)
 }
 
-extension UInt32 {
-    fileprivate var signed: Int32 { Int32(bitPattern: self) }
+/// Best effort: a left-over in /tmp is no failure of the test.
+private func removeTree(_ path: String) {
+    if let directory = opendir(path) {
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+                tuple.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { removeTree("\(path)/\(name)") }
+        }
+        closedir(directory)
+    }
+    remove(path)
 }

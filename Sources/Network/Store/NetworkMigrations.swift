@@ -127,10 +127,6 @@ package enum NetworkMigrations {
     ]
 
     private static let bookkeeping = [
-        """
-        CREATE TABLE network_quotas (
-            project_id TEXT NOT NULL, resource TEXT NOT NULL, quota BIGINT NOT NULL, PRIMARY KEY (project_id, resource))
-        """,
         // What the data plane has not been told yet. `stamp` changes with each mark, so newer dirt survives older work.
         """
         CREATE TABLE network_dirty (

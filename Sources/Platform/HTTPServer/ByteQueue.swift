@@ -74,3 +74,11 @@ struct ByteQueue {
 
     mutating func removeAll() { self = ByteQueue() }
 }
+
+/// Memory of a caller who waits for the call's end.
+///
+/// SAFETY: made and used inside one synchronous call; nobody else has the memory meanwhile.
+struct Lent<Value>: @unchecked Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
+}

@@ -133,23 +133,24 @@ final class Exchange: Sendable {
 
     /// Takes bytes of the body: all, or none when the handler is behind. Nil closes the connection.
     func receive(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        let lent = Lent(bytes)
         let (taken, reader, piece) = state.withLock {
             state -> (Int?, CheckedContinuation<[UInt8]?, any Error>?, [UInt8]?) in
             guard !state.isAborted, !core.isAborting else { return (nil, nil, nil) }
-            state.received += Int64(bytes.count)
+            state.received += Int64(lent.value.count)
             if state.isDiscarding {
-                state.discarded += bytes.count
-                return (state.discarded <= core.limits.discardBytes ? bytes.count : nil, nil, nil)
+                state.discarded += lent.value.count
+                return (state.discarded <= core.limits.discardBytes ? lent.value.count : nil, nil, nil)
             }
             if state.phase == .receiving, state.incoming.count >= core.limits.queueBytes {
-                state.received -= Int64(bytes.count)
+                state.received -= Int64(lent.value.count)
                 Self.suspend(&state)
                 return (0, nil, nil)
             }
-            state.incoming.append(bytes)
-            guard let reader = state.reader else { return (bytes.count, nil, nil) }
+            state.incoming.append(lent.value)
+            guard let reader = state.reader else { return (lent.value.count, nil, nil) }
             state.reader = nil
-            return (bytes.count, reader, state.incoming.popFirst())
+            return (lent.value.count, reader, state.incoming.popFirst())
         }
         reader?.resume(returning: piece)
         return taken

@@ -63,11 +63,10 @@ extension Exchange {
 
     /// libmicrohttpd's thread: fills its buffer, or suspends until there is something.
     func produce(into buffer: UnsafeMutableRawBufferPointer) -> Int {
-        // SAFETY: the closure runs inside this call, and nobody else has the buffer meanwhile.
-        nonisolated(unsafe) let buffer = buffer
+        let target = Lent(buffer)
         let (count, writer) = state.withLock { state -> (Int, CheckedContinuation<Bool, Never>?) in
             if state.isAborted || core.isAborting { return (cmhd_end_with_error(), nil) }
-            let count = state.outgoing.copy(into: buffer)
+            let count = state.outgoing.copy(into: target.value)
             guard count > 0 else {
                 switch state.outgoingEnd {
                 case .complete: return (cmhd_end_of_stream(), nil)

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import ComputeContract
+import DatabaseKit
+import ImageContract
+import LogKit
+import NetworkContract
+import PlacementContract
+import TaskKit
+
+/// Builds one server. Survives a crash at any line, and gives way to a deletion: every step asks whether the row still
+/// names this run, and a run that has lost the row removes what it made.
+package enum CreateServerSaga: Saga {
+    package static let name: StaticString = "server.create"
+    package static let deadline = Duration.seconds(1800)
+
+    /// A port that the server shall have. Its id is chosen before anything is made, so that repeating makes no second.
+    package struct PortPlan: Codable, Sendable, Equatable {
+        package var id: PortID
+        /// The user brought it; Compute only borrows it.
+        package var isExisting: Bool
+        package var request: ServerPortRequest?
+
+        package static func == (left: Self, right: Self) -> Bool { left.id == right.id }
+    }
+
+    package struct Ledger: Codable, Sendable {
+        package var server: ServerID
+        package var requestID: String
+        package var actor: Actor
+        package var hostRequest: HostRequest
+        package var resources: ResourceRequest
+        package var plans: [PortPlan]
+        /// For the config drive alone, and only when there is one.
+        package var adminPassword: String?
+        package var files: [ServerDraft.File]
+        package var host: String?
+        package var ports: [ServerPort]?
+    }
+
+    package static let steps: [SagaStep<Self>] = [
+        SagaStep("place", run: place, undo: giveBack),
+        SagaStep("connect", run: connect, undo: disconnect),
+        SagaStep("build", run: build, undo: destroy),
+        SagaStep("plug", run: waitForPorts),
+        SagaStep("finish", run: finish),
+    ]
+
+    // MARK: Place
+
+    private static func place(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        let server = try await held(ledger, parts)
+        let scheduler = ServerScheduler(parts)
+        var attempts = 0
+        for view in try await scheduler.hosts(for: ledger.hostRequest, ledger.resources) {
+            attempts += 1
+            guard attempts <= parts.config.placementAttempts else { break }
+            do {
+                try await parts.placement.claim(
+                    consumer: server.id.rawValue, provider: ID(view.host.nodeID.rawValue),
+                    resources: ledger.resources.resources, project: server.projectID, user: server.userID)
+            } catch let error as CloudError where error.code == .conflict {
+                continue
+            }
+            if try await take(view, ledger, parts) {
+                ledger.host = view.host.host
+                return
+            }
+        }
+        throw SagaRetry(
+            after: .milliseconds(100),
+            because: ServerScheduler.failure(NoValidHost([.init(host: "", reasons: ["other servers were faster"])])))
+    }
+
+    /// Writes the host into the row. False: meanwhile a member of the group got there that keeps this one away.
+    private static func take(_ view: HostView, _ ledger: Ledger, _ parts: ComputeParts) async throws -> Bool {
+        let (stores, run, id, group) = (parts.stores, SagaRun.id, ledger.server, ledger.hostRequest.groupID)
+        let (host, node, zone, now) = (view.host.host, view.host.hypervisor.hostname, view.zone, parts.clock.now())
+        return try await parts.database.write { transaction in
+            if let group, let group = try stores.groups.group(group, transaction) {
+                let others = try stores.servers.hosts(of: group.members.filter { $0 != id }, transaction)
+                let here = others.count { $0.host == host }
+                if group.policy == .antiAffinity, here >= group.maximumPerHost ?? 1 { return false }
+                if group.policy == .affinity, here < others.count { return false }
+            }
+            guard try stores.servers.place(id, run: run, host: host, node: node, zone: zone, transaction),
+                let server = try stores.servers.server(id, transaction)
+            else { throw lost(id) }
+            try advance(server, .networkRequested, at: now, stores, transaction)
+            return true
+        }
+    }
+
+    private static func giveBack(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        try await parts.placement.release(consumer: ledger.server.rawValue)
+        let (stores, run, id) = (parts.stores, SagaRun.id, ledger.server)
+        try await parts.database.write {
+            _ = try stores.servers.place(id, run: run, host: nil, node: nil, zone: nil, $0)
+        }
+    }
+
+    // MARK: Connect
+
+    private static func connect(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        let server = try await held(ledger, parts)
+        guard let host = server.host else { throw lost(server.id) }
+        let (principal, zone) = (ledger.actor.principal, server.zone ?? parts.config.defaultZone)
+        var ports: [ServerPort] = []
+        for plan in ledger.plans {
+            let port: ServerPort
+            if let request = plan.request, !plan.isExisting {
+                port = try await parts.networks.ensureServerPort(
+                    plan.id, request, server: server.id.rawValue, zone: zone, for: principal)
+            } else {
+                port = try await parts.networks.claimPort(
+                    plan.id, server: server.id.rawValue, zone: zone, for: principal)
+            }
+            try await parts.networks.bindPort(plan.id, server: server.id.rawValue, host: host)
+            ports.append(port)
+        }
+        ledger.ports = ports
+    }
+
+    private static func disconnect(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        for plan in ledger.plans { try await parts.networks.releasePort(plan.id, server: ledger.server.rawValue) }
+    }
+
+    // MARK: Build
+
+    private static func build(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.server, parts.clock.now())
+        let (server, extras) = try await parts.database.write { transaction in
+            guard let server = try stores.servers.server(id, transaction), server.sagaRun == run, !server.isDeleted,
+                let extras = try stores.servers.extras(id, transaction)
+            else { throw lost(id) }
+            try advance(server, .spawnRequested, at: now, stores, transaction)
+            return (server, extras)
+        }
+        guard let host = server.host else { throw lost(id) }
+        let guest = try GuestAssembly.specification(
+            server, extras, ports: ledger.ports ?? [], files: ledger.files, adminPassword: ledger.adminPassword,
+            parts.config)
+        _ = try await parts.call(host, BuildGuest(guest: guest), timeout: parts.config.buildTimeout)
+    }
+
+    /// Runs even when `build` threw: the host may have acted before the connection broke.
+    private static func destroy(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        guard let host = ledger.host, try await parts.isUp(host) else { return }
+        _ = try await parts.call(host, DestroyGuest(server: ledger.server), timeout: parts.config.powerTimeout)
+    }
+
+    // MARK: Finish
+
+    private static func waitForPorts(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        guard parts.config.portUpTimeout > .zero else { return }
+        let end = parts.clock.now() + parts.config.portUpTimeout
+        for plan in ledger.plans {
+            let left = end - parts.clock.now()
+            guard try await parts.networks.waitUntilUp(plan.id, limit: max(left, .milliseconds(1))) else {
+                throw CloudError(
+                    .unavailable, "Virtual Interface creation failed: port \(plan.id) did not come up in time.",
+                    kind: "VirtualInterfaceCreateException",
+                    cause: "host \(ledger.host ?? "?") has not plugged it within \(parts.config.portUpTimeout)")
+            }
+        }
+    }
+
+    private static func finish(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.server, parts.clock.now())
+        let (request, host) = (ledger.requestID, ledger.host)
+        try await parts.database.write { transaction in
+            guard let server = try stores.servers.server(id, transaction), !server.isDeleted else { throw lost(id) }
+            // The first try committed and the process died before it could say so.
+            if server.sagaRun == nil, server.state.vm == .active { return }
+            guard server.sagaRun == run, let state = server.state.after(.buildFinished) else { throw lost(id) }
+            _ = try stores.servers.move(server, to: state, run: nil, power: .running, at: now, transaction)
+            try stores.servers.setLaunched(id, at: now, transaction)
+            try stores.actions.finish(id, request: request, error: nil, host: host, at: now, transaction)
+        }
+        ledger.adminPassword = nil
+        ledger.files = []
+    }
+
+    package static func failed(_ ledger: Ledger, _ error: CloudError, _ parts: ComputeParts) async throws {
+        let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.server, parts.clock.now())
+        let (request, host) = (ledger.requestID, ledger.host)
+        try await parts.database.write { transaction in
+            guard let server = try stores.servers.server(id, transaction), server.sagaRun == run, !server.isDeleted,
+                let state = server.state.after(.buildFailed)
+            else { return }
+            _ = try stores.servers.move(server, to: state, run: nil, power: .noState, at: now, transaction)
+            try stores.servers.setFault(id, ServerFault(error, at: now), transaction)
+            try stores.actions.finish(id, request: request, error: error, host: host, at: now, transaction)
+        }
+    }
+
+    // MARK: The row
+
+    /// The server, if its row still names this run.
+    private static func held(_ ledger: Ledger, _ parts: ComputeParts) async throws -> Server {
+        let (stores, run, id) = (parts.stores, SagaRun.id, ledger.server)
+        return try await parts.database.read { transaction in
+            guard let server = try stores.servers.server(id, transaction), server.sagaRun == run, !server.isDeleted else {
+                throw lost(id)
+            }
+            return server
+        }
+    }
+
+    private static func advance(
+        _ server: Server, _ event: ServerEvent, at time: Timestamp, _ stores: ComputeStores,
+        _ transaction: any Transaction
+    ) throws {
+        guard let state = server.state.after(event),
+            try stores.servers.move(server, to: state, run: server.sagaRun, at: time, transaction)
+        else { throw lost(server.id) }
+    }
+
+    private static func lost(_ id: ServerID) -> CloudError {
+        CloudError(.conflict, "Instance \(id) was deleted while it was built.", kind: "UnexpectedDeletingTaskStateError")
+    }
+}
+
+extension ServerFault {
+    /// Upstream's code for whatever a host could not do is 500; what the user can mend keeps its own.
+    init(_ error: CloudError, at time: Timestamp) {
+        self.init(code: 500, message: String(error.message.prefix(255)), details: error.cause ?? "", at: time)
+    }
+}

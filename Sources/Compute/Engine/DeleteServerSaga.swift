@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import ComputeContract
+import LogKit
+import TaskKit
+
+/// Ends one server. Always accepted and always ends: a host that is away does not hold it up, because what it still has
+/// is an orphan when it comes back, and orphans are removed.
+package enum DeleteServerSaga: Saga {
+    package static let name: StaticString = "server.delete"
+    package static let deadline = Duration.seconds(3600)
+    /// How often a host that reports, but fails, is asked to remove the guest.
+    private static let destroyAttempts = 6
+
+    package struct Ledger: Codable, Sendable {
+        package var server: ServerID
+        package var requestID: String
+        package var host: String?
+    }
+
+    package static let steps: [SagaStep<Self>] = [
+        SagaStep("destroy", run: destroy),
+        SagaStep("release", run: release),
+    ]
+
+    private static func destroy(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        let (stores, id) = (parts.stores, ledger.server)
+        // After the row was taken no other run can write a host into it.
+        let host = try await parts.database.read { try stores.servers.server(id, $0)?.host }
+        ledger.host = host
+        guard let host, try await parts.isUp(host) else { return }
+        do {
+            _ = try await parts.call(host, DestroyGuest(server: id), timeout: parts.config.powerTimeout)
+        } catch let error as CloudError {
+            let attempt = SagaRun.current?.attempt ?? 0
+            guard attempt + 1 < destroyAttempts else {
+                parts.log.error("guest left behind", ["server": id, "host": host, "error": error])
+                return
+            }
+            throw SagaRetry(after: .seconds(1 << min(attempt, 5)), because: error)
+        }
+    }
+
+    private static func release(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        let (stores, id, now) = (parts.stores, ledger.server, parts.clock.now())
+        let ports = try await parts.networks.ports(ofServers: [id.rawValue])
+        for port in ports[id.rawValue] ?? [] {
+            try await parts.networks.releasePort(port.id, server: id.rawValue)
+        }
+        try await parts.placement.release(consumer: id.rawValue)
+        let (request, host) = (ledger.requestID, ledger.host)
+        try await parts.database.write { transaction in
+            try stores.servers.markDeleted(id, at: now, transaction)
+            try stores.actions.finish(id, request: request, error: nil, host: host, at: now, transaction)
+        }
+    }
+
+    /// Leaves the server in ERROR with its fault, so that it can be deleted again.
+    package static func failed(_ ledger: Ledger, _ error: CloudError, _ parts: ComputeParts) async throws {
+        let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.server, parts.clock.now())
+        let (request, host) = (ledger.requestID, ledger.host)
+        try await parts.database.write { transaction in
+            guard let server = try stores.servers.server(id, transaction), server.sagaRun == run, !server.isDeleted else {
+                return
+            }
+            _ = try stores.servers.move(server, to: ServerState(.error), run: nil, at: now, transaction)
+            try stores.servers.setFault(id, ServerFault(error, at: now), transaction)
+            try stores.actions.finish(id, request: request, error: error, host: host, at: now, transaction)
+        }
+    }
+}
