@@ -48,7 +48,7 @@ struct BaseImageCache: Sendable {
             let id = String(name.prefix { $0 != "." })
             try await queue.run(id) {
                 guard let status = try FileSystem.status(path), status.linkCount == 1 || name.hasSuffix(".part"),
-                    Timestamp(seconds: status.modifiedSeconds) + lifetime < now
+                    Timestamp(seconds: status.changedSeconds) + lifetime < now
                 else { return }
                 try FileSystem.removeTree(path)
                 log.info("unused base image removed", ["image": id])

@@ -28,7 +28,6 @@ struct DiskLayout {
             let number = used[bus.devicePrefix, default: 0]
             used[bus.devicePrefix] = number + 1
             let letter = Character(Unicode.Scalar(UInt8(ascii: "a") + UInt8(number)))
-            // The newer machine's own cdrom bus is unknown to slim kernels, so its config drive is a plain disk.
             disks.append(
                 Disk(
                     path: path, format: format, device: device, bus: bus, target: "\(bus.devicePrefix)\(letter)",
@@ -41,6 +40,7 @@ struct DiskLayout {
         if guest.swapMiB > 0 { add(files.swap, "raw", bus: hardware.diskBus) }
         if !guest.configDrive.isEmpty {
             if hardware.isQ35 {
+                // Slim kernels do not know this machine's cdrom bus, so the drive is a plain disk.
                 add(files.configDrive, "raw", bus: .virtio)
             } else {
                 add(files.configDrive, "raw", bus: hardware.cdromBus, device: "cdrom")

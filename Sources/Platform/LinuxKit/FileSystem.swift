@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 
 /// Files and folders. All calls block; they are for small files and for blocking threads.
@@ -10,6 +11,8 @@ package enum FileSystem {
         package var size: Int64
         package var linkCount: Int
         package var modifiedSeconds: Int64
+        /// When the entry last changed: also by a new or a removed link.
+        package var changedSeconds: Int64
     }
 
     /// Total and free bytes of a file system.
@@ -28,7 +31,8 @@ package enum FileSystem {
         let kind = info.st_mode & S_IFMT
         return Status(
             isDirectory: kind == S_IFDIR, isRegularFile: kind == S_IFREG, size: Int64(info.st_size),
-            linkCount: Int(info.st_nlink), modifiedSeconds: Int64(info.st_mtim.tv_sec))
+            linkCount: Int(info.st_nlink), modifiedSeconds: Int64(info.st_mtim.tv_sec),
+            changedSeconds: Int64(info.st_ctim.tv_sec))
     }
 
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
@@ -175,6 +179,17 @@ package enum FileSystem {
 
     package static func setMode(_ path: String, _ mode: mode_t) throws(SystemError) {
         try check(chmod(path, mode), "chmod", path)
+    }
+
+    /// Whether files in `directory` can be read and written past the page cache.
+    package static func supportsDirectIO(_ directory: String) throws(SystemError) -> Bool {
+        let path = "\(directory)/.direct-io-\(getpid())"
+        let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | clinux_o_direct, 0o600)
+        if number < 0, errno != EINVAL { throw SystemError("open", path) }
+        if number >= 0 { close(number) }
+        // Some file systems refuse the flag only after they have made the file.
+        unlink(path)
+        return number >= 0
     }
 
     /// Of the file system that holds `path`.

@@ -14,6 +14,7 @@ int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
 }
 const int clinux_spawn_setsid = POSIX_SPAWN_SETSID;
 int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+const int clinux_o_direct = O_DIRECT;
 int clinux_exited(int status) { return WIFEXITED(status); }
 int clinux_exit_status(int status) { return WEXITSTATUS(status); }
 int clinux_term_signal(int status) { return WIFSIGNALED(status) ? WTERMSIG(status) : 0; }

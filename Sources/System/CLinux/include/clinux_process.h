@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Processes, namespaces and mounts: calls that Glibc's module map leaves out.
+// Processes, mounts and files: calls that Glibc's module map leaves out.
 #pragma once
 #include <spawn.h>
 #include <sys/mount.h>
@@ -14,6 +14,8 @@ int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int from);
 extern const int clinux_spawn_setsid;
 /// Two close-on-exec ends: reader, writer.
 int clinux_pipe(int ends[2]);
+/// O_DIRECT.
+extern const int clinux_o_direct;
 int clinux_exited(int status);
 int clinux_exit_status(int status);
 int clinux_term_signal(int status);

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import ComputeContract
+import ImageContract
+import LifecycleKit
+import LinuxKit
+import LogKit
+
+/// Runs guests by libvirt and QEMU, as nova's libvirt driver does.
+///
+/// libvirt keeps the persistent definition, so guests outlive this process and libvirtd. All files of a guest are in
+/// one folder, which is also the proof that the guest was here. As a `Service` it follows libvirt's events and cuts
+/// logs; calls work without it.
+package final class LibvirtDriver: HypervisorDriver, Service {
+    package let name = "libvirt"
+
+    let config: LibvirtConfig
+    let connection: LibvirtConnection
+    let watch = PowerWatch()
+    private let cache: BaseImageCache
+    private let probe: VirtualizationProbe
+    private let lifecycleEvents: AsyncStream<ServerID>
+    private let connectionLost = Signal()
+    private let clock: WallClock
+    private let log = Logger("libvirt")
+
+    private static let housekeepingInterval = Duration.seconds(10)
+    private static let evictionInterval = Duration.seconds(3600)
+    private static let reconnectInterval = Duration.seconds(2)
+    private static let eventBufferLimit = 10_000
+
+    /// `images`: where base images come from.
+    package init(_ config: LibvirtConfig, images: any ImageSource, clock: WallClock = .system) {
+        self.config = config
+        self.clock = clock
+        cache = BaseImageCache(directory: "\(config.instancesDirectory)/_base", images: images)
+        probe = VirtualizationProbe(emulator: config.emulator, stateDirectory: config.stateDirectory)
+        let (events, sink) = AsyncStream.makeStream(
+            of: ServerID.self, bufferingPolicy: .bufferingNewest(Self.eventBufferLimit))
+        lifecycleEvents = events
+        let lost = connectionLost
+        connection = LibvirtConnection(
+            uri: config.uri, onEvent: { sink.yield(ServerID($0)) }, onClose: { lost.wake() })
+    }
+
+    /// Follows events, keeps the connection open, cuts console logs, drops unused base images.
+    package func run() async throws {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.followEvents() }
+            group.addTask { await self.keepConnected() }
+            group.addTask { await self.keepHouse() }
+        }
+        watch.finish()
+    }
+
+    package func events() -> AsyncStream<(ServerID, PowerState)> { watch.stream() }
+
+    // MARK: Host
+
+    package func info() async throws -> HypervisorInfo {
+        try FileSystem.makeDirectories(config.instancesDirectory)
+        let virtualization = try await virtualization()
+        let space = try FileSystem.space(config.instancesDirectory)
+        let config = config
+        return try await connection.run("describe itself") { host in
+            let node = try host.nodeInfo()
+            return HypervisorInfo(
+                hostname: config.hostname, type: "QEMU", version: try host.version(),
+                virtualizationType: virtualization.rawValue, vcpus: Int(node.cpus),
+                memoryMiB: Int(node.memory / 1024), diskGiB: Int(space.totalBytes >> 30),
+                cpuInfo: try HostFacts.cpuInfo(node), hostAddress: config.hostAddress)
+        }
+    }
+
+    package func guests() async throws -> [ServerID: PowerState] {
+        try await connection.run("list its guests") { try $0.guests() }
+    }
+
+    package func diskOwners() async throws -> [ServerID] {
+        try FileSystem.list(config.instancesDirectory).filter { $0.utf8.count == 36 && UUIDText.isUUID($0) }
+            .map { ServerID($0) }
+    }
+
+    /// What executes guests on this host.
+    package func virtualization() async throws -> LibvirtConfig.Virtualization {
+        if let fixed = config.virtualization { return fixed }
+        try FileSystem.makeDirectories(config.stateDirectory)
+        return try await probe.result()
+    }
+
+    // MARK: Birth and death
+
+    package func spawn(_ guest: GuestSpecification) async throws {
+        try await watch.changing(guest.serverID) {
+            let files = try GuestFiles(guest.serverID, config)
+            let hardware = try GuestHardware(guest.rootImage.properties)
+            let layout = DiskLayout(guest: guest, hardware: hardware, files: files)
+            let xml = DomainDescription(guest: guest, hardware: hardware, files: files, host: try await domainHost()).xml()
+            try await removeDomain(guest.serverID)
+            try await removePorts(files)
+            try await GuestDisks(cache: cache).create(guest, layout: layout)
+            // Before the domain: what is plugged must be known to `destroy`, whatever happens next.
+            try FileSystem.writeAtomically(files.taps, guest.nics.map(\.tapName).joined(separator: "\n"))
+            try FileSystem.writeAtomically(files.definition, xml, mode: 0o600)
+            try prepareRuntime(files)
+            try await connection.run("start the guest") { host in
+                let domain = try host.define(xml)
+                if try domain.powerState() != .running { try domain.start() }
+            }
+            return (.running, ())
+        }
+    }
+
+    package func destroy(_ server: ServerID) async throws {
+        try await watch.changing(server) {
+            let files = try GuestFiles(server, config)
+            try await removeDomain(server)
+            try await removePorts(files)
+            try files.removeSockets()
+            try FileSystem.removeTree(files.directory)
+            return (nil, ())
+        }
+    }
+
+    /// Makes the folder of console sockets; it is gone after a reboot of the host.
+    func prepareRuntime(_ files: GuestFiles) throws {
+        try FileSystem.makeDirectories(config.runtimeDirectory, mode: 0o711)
+        try files.removeSockets()
+    }
+
+    private func removeDomain(_ server: ServerID) async throws {
+        try await connection.run("remove the guest") { host in
+            guard let domain = try host.domain(server) else { return }
+            try domain.powerOff()
+            try domain.undefine()
+        }
+    }
+
+    /// libvirt unplugs a guest that ends while it looks; ports of one that ended unseen stay behind.
+    private func removePorts(_ files: GuestFiles) async throws {
+        let taps = try files.tapNames()
+        guard !taps.isEmpty, let program = Subprocess.find("ovs-vsctl") else { return }
+        let bridge = config.integrationBridge
+        let arguments = taps.flatMap { ["--", "--if-exists", "del-port", bridge, $0] }
+        let result = try await Subprocess.run(program, ["--timeout=10"] + arguments.dropFirst())
+        if !result.isSuccess, !result.errorText.contains("no bridge named") {
+            throw CloudError(
+                .unavailable, "The host failed to unplug the guest.", cause: String(result.errorText.suffix(500)))
+        }
+    }
+
+    private func domainHost() async throws -> DomainHost {
+        try FileSystem.makeDirectories(config.instancesDirectory)
+        var cache = config.diskCache
+        if cache == .none, try !FileSystem.supportsDirectIO(config.instancesDirectory) { cache = .writeback }
+        return DomainHost(virtualization: try await virtualization(), diskCache: cache, config: config)
+    }
+
+    // MARK: Following
+
+    private func followEvents() async {
+        for await server in lifecycleEvents where !watch.isChanging(server) {
+            do {
+                let power = try await connection.run("tell a guest's state") { try $0.domain(server)?.ownPowerState() }
+                if let power { watch.saw(server, power) }
+            } catch {
+                // The next host report says the same.
+                log.warning("event not followed", ["server": server, "error": "\(error)"])
+            }
+        }
+    }
+
+    private func keepConnected() async {
+        var isReachable = true
+        while !Task.isCancelled {
+            do {
+                try await connection.ensureOpen()
+                if !isReachable { log.info("reachable again") }
+                isReachable = true
+                await connectionLost.wait()
+            } catch {
+                if isReachable { log.error("not reachable", ["error": "\(error)"]) }
+                isReachable = false
+                await connectionLost.wait(atMost: Self.reconnectInterval)
+            }
+        }
+    }
+
+    private func keepHouse() async {
+        var sinceEviction = Duration.zero
+        while true {
+            do {
+                try await Task.sleep(for: Self.housekeepingInterval)
+            } catch {
+                return
+            }
+            sinceEviction += Self.housekeepingInterval
+            do {
+                for server in try await diskOwners() {
+                    try GuestFiles(server, config).consoleLog.trim(limit: config.consoleLogLimitBytes)
+                }
+                if sinceEviction >= Self.evictionInterval {
+                    sinceEviction = .zero
+                    try await cache.evict(unusedFor: config.unusedBaseImageLifetime, now: clock.now())
+                }
+            } catch {
+                log.warning("housekeeping failed", ["error": "\(error)"])
+            }
+        }
+    }
+}
