@@ -3,6 +3,7 @@ import BaseKit
 import LifecycleKit
 
 /// Runs `services` while `body` runs, then stops them. `body` has `limit` to end.
+@discardableResult
 package func withServices<T: Sendable>(
     _ services: [any Service], limit: Duration = .seconds(30), _ body: @escaping @Sendable () async throws -> T
 ) async throws -> T {

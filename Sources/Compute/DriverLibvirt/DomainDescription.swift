@@ -20,12 +20,12 @@ struct DomainDescription {
         xml.element("domain", ["type": host.virtualization.rawValue]) { xml in
             xml.element("name", text: guest.instanceName)
             xml.element("uuid", text: guest.serverID.rawValue)
-            xml.element("metadata", writeMetadata)
+            xml.element("metadata") { writeMetadata(&$0) }
             xml.element("memory", ["unit": "MiB"], text: "\(guest.memoryMiB)")
             xml.element("vcpu", ["placement": "static"], text: "\(guest.vcpus)")
-            xml.element("sysinfo", ["type": "smbios"], writeSystemInformation)
+            xml.element("sysinfo", ["type": "smbios"]) { writeSystemInformation(&$0) }
             writeFirmware(&xml)
-            xml.element("features", writeFeatures)
+            xml.element("features") { writeFeatures(&$0) }
             writeProcessor(&xml)
             xml.element("clock", ["offset": hardware.usesLocalTime ? "localtime" : "utc"]) { xml in
                 xml.element("timer", ["name": "pit", "tickpolicy": "delay"])
@@ -40,7 +40,7 @@ struct DomainDescription {
                 xml.element("suspend-to-mem", ["enabled": "no"])
                 xml.element("suspend-to-disk", ["enabled": "no"])
             }
-            xml.element("devices", writeDevices)
+            xml.element("devices") { writeDevices(&$0) }
         }
         return xml.text
     }
@@ -70,9 +70,9 @@ struct DomainDescription {
             xml.element("smbios", ["mode": "sysinfo"])
         }
         if hardware.usesUEFI {
-            xml.element("os", ["firmware": "efi"], content)
+            xml.element("os", ["firmware": "efi"]) { content(&$0) }
         } else {
-            xml.element("os", content)
+            xml.element("os") { content(&$0) }
         }
     }
 
@@ -93,7 +93,7 @@ struct DomainDescription {
         }
         switch host.virtualization {
         case .kvm:
-            xml.element("cpu", ["mode": "host-passthrough", "check": "none", "migratable": "on"], topology)
+            xml.element("cpu", ["mode": "host-passthrough", "check": "none", "migratable": "on"]) { topology(&$0) }
         case .qemu:
             xml.element("cpu", ["mode": "custom", "match": "exact", "check": "none"]) { xml in
                 xml.element("model", ["fallback": "allow"], text: host.config.emulatedCPUModel)

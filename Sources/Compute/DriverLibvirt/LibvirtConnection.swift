@@ -99,9 +99,8 @@ private final class EventSink: Sendable {
 
     func register(with connection: OpaquePointer) throws(LibvirtError) {
         let lifecycle: virConnectDomainEventCallback = { _, domain, _, _, opaque in
-            var uuid = [CChar](repeating: 0, count: Int(VIR_UUID_STRING_BUFLEN))
-            guard let opaque, virDomainGetUUIDString(domain, &uuid) == 0 else { return 0 }
-            EventSink.borrow(opaque).onEvent(String(cString: uuid))
+            guard let opaque, let uuid = LibvirtDomain.uuid(of: domain) else { return 0 }
+            EventSink.borrow(opaque).onEvent(uuid)
             return 0
         }
         // SAFETY: libvirt's registration takes every callback as this generic type and calls it with the type that

@@ -2,6 +2,7 @@
 import BaseKit
 import CLibvirt
 import ComputeContract
+import Glibc
 
 /// One domain of libvirt. Every call blocks.
 struct LibvirtDomain: ~Copyable {
@@ -15,9 +16,17 @@ struct LibvirtDomain: ~Copyable {
     deinit { virDomainFree(pointer) }
 
     func serverID() throws(LibvirtError) -> ServerID {
-        var uuid = [CChar](repeating: 0, count: Int(VIR_UUID_STRING_BUFLEN))
-        try succeed(virDomainGetUUIDString(pointer, &uuid))
-        return ServerID(String(cString: uuid))
+        guard let text = Self.uuid(of: pointer) else { throw LibvirtError.last() }
+        return ServerID(text)
+    }
+
+    /// Also for domains that somebody else owns, as in an event.
+    static func uuid(of pointer: OpaquePointer?) -> String? {
+        let length = Int(VIR_UUID_STRING_BUFLEN)
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: length) { buffer in
+            guard let start = buffer.baseAddress, virDomainGetUUIDString(pointer, start) == 0 else { return nil }
+            return String(cString: start)
+        }
     }
 
     func powerState() throws(LibvirtError) -> PowerState {

@@ -145,10 +145,10 @@ extension LibvirtDriver {
     }
 
     /// A guest that went off between look and call is off, which is what was wanted.
-    private static func askToPowerOff(_ domain: borrowing LibvirtDomain) throws {
-        do {
+    private static func askToPowerOff(_ domain: borrowing LibvirtDomain) throws(LibvirtError) {
+        do throws(LibvirtError) {
             try domain.askToPowerOff()
-        } catch let error as LibvirtError {
+        } catch {
             guard try domain.powerState() != .running else { throw error }
         }
     }

@@ -2,6 +2,7 @@
 import BaseKit
 import CLibvirt
 import ComputeContract
+import Glibc
 
 /// libvirt's calls about the host, on one open connection. Every call blocks.
 struct LibvirtHost: ~Copyable {

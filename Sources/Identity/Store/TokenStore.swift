@@ -39,6 +39,10 @@ struct TokenStore: Sendable {
             """)
     }
 
+    func hasExpired(before time: Timestamp, _ tx: any Transaction) throws -> Bool {
+        try tx.exists("SELECT 1 FROM identity_revocations WHERE expires_at < \(time)")
+    }
+
     /// Forgets tokens that are past their time, which are void without this.
     func forgetExpired(before time: Timestamp, _ tx: any Transaction) throws {
         try tx.execute("DELETE FROM identity_revocations WHERE expires_at < \(time)")

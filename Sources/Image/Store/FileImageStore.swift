@@ -51,7 +51,7 @@ package struct FileImageStore: Sendable {
     func create(_ blob: String) async throws -> ImageFileWriter {
         let path = path(blob)
         return try await pool.run {
-            let descriptor = open(path + Self.partSuffix, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o444)
+            let descriptor = Glibc.open(path + Self.partSuffix, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o444)
             guard descriptor >= 0 else { throw Self.cloudError(FileCalls.failure("open", path)) }
             return ImageFileWriter(path: path, descriptor: descriptor)
         }

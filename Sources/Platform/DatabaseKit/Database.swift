@@ -70,6 +70,7 @@ package protocol Database: Sendable {
     func read<T: Sendable>(_ body: @escaping @Sendable (any Transaction) throws -> T) async throws -> T
 
     /// One at a time; durable when it returns; rolled back when the closure throws.
+    @discardableResult
     func write<T: Sendable>(_ body: @escaping @Sendable (any Transaction) throws -> T) async throws -> T
 
     var dialect: SQLDialect { get }

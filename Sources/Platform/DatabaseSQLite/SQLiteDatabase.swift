@@ -37,6 +37,7 @@ package final class SQLiteDatabase: Database {
         return try await writer.call(isWrite: false, body)
     }
 
+    @discardableResult
     package func write<T: Sendable>(_ body: @escaping @Sendable (any Transaction) throws -> T) async throws -> T {
         try await writer.call(isWrite: true, body)
     }

@@ -42,7 +42,7 @@ final class Acceptor: EventHandler {
             if connections.load(ordering: .relaxed) >= connectionLimit {
                 Glibc.close(connection)
             } else {
-                core.adopt(connection, address, from: self)
+                workers.add(connection, address, from: self)
             }
         }
     }

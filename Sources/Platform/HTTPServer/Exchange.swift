@@ -40,7 +40,7 @@ final class Exchange: Sendable {
         var received: Int64 = 0
         /// The handler has answered and wants no more of the body.
         var isDiscarding = false
-        var discarded = 0
+        var discardLimit = 0
         var reader: CheckedContinuation<[UInt8]?, any Error>?
         /// Waits for the end of a body that is discarded.
         var answer: Answer?
@@ -64,8 +64,8 @@ final class Exchange: Sendable {
     private let target: String?
     let state: Mutex<State>
 
-    init(_ core: ServerCore, _ peer: PeerConnection, _ connection: ConnectionHandle, target: String?) {
-        self.core = core
+    init(_ peer: PeerConnection, _ connection: ConnectionHandle, target: String?) {
+        core = peer.worker.core
         self.peer = peer
         self.target = target
         state = Mutex(State(connection: connection))
@@ -139,8 +139,8 @@ final class Exchange: Sendable {
             guard !state.isAborted, !core.isAborting else { return (nil, nil, nil) }
             state.received += Int64(lent.value.count)
             if state.isDiscarding {
-                state.discarded += lent.value.count
-                return (state.discarded <= core.limits.discardBytes ? lent.value.count : nil, nil, nil)
+                state.discardLimit -= lent.value.count
+                return (state.discardLimit >= 0 ? lent.value.count : nil, nil, nil)
             }
             if state.phase == .receiving, state.incoming.count >= core.limits.queueBytes {
                 state.received -= Int64(lent.value.count)
@@ -212,10 +212,12 @@ final class Exchange: Sendable {
         state.isSuspended = true
     }
 
-    static func resume(_ state: inout State) {
+    /// From any thread.
+    func resume(_ state: inout State) {
         guard state.isSuspended, let connection = state.connection else { return }
         state.isSuspended = false
         MHD_resume_connection(connection.pointer)
+        peer.worker.wake()
     }
 
     static let gone = CloudError(.unavailable, "The client closed the connection.")
@@ -224,7 +226,7 @@ final class Exchange: Sendable {
     func abort() {
         let (reader, writer) = state.withLock { state in
             state.isAborted = true
-            Self.resume(&state)
+            resume(&state)
             defer { (state.reader, state.writer) = (nil, nil) }
             return (state.reader, state.writer)
         }

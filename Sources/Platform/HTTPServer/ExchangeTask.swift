@@ -37,20 +37,22 @@ extension Exchange {
             switch state.phase {
             case .handling:
                 state.phase = .answering
-                defer { Self.resume(&state) }
+                defer { resume(&state) }
                 return answer.queue(on: connection) ? .taken : .refused
             case .held where !isWorthDiscarding(state):
                 // Before the body libmicrohttpd takes an answer and closes after it.
                 state.phase = .answering
                 state.lingering = dup(peer.descriptor)
-                defer { Self.resume(&state) }
+                defer { resume(&state) }
                 return answer.queue(on: connection) ? .taken : .refused
             case .held, .receiving:
-                guard isWorthDiscarding(state) || !answerAtOnce(answer, &state) else { return .taken }
+                let isCheap = isWorthDiscarding(state)
+                guard isCheap || !answerAtOnce(answer, &state) else { return .taken }
                 state.answer = answer
+                state.discardLimit = isCheap ? core.limits.discardBytes : core.limits.forcedDiscardBytes
                 state.isDiscarding = true
                 state.incoming.removeAll()
-                Self.resume(&state)
+                resume(&state)
                 return .taken
             case .head, .whole, .answering, .done: return .gone
             }
@@ -80,7 +82,7 @@ extension Exchange {
         state.lingering = dup(peer.descriptor)
         state.isAborted = true
         state.incoming.removeAll()
-        Self.resume(&state)
+        resume(&state)
         answer.drop()
         return true
     }

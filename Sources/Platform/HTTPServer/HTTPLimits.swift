@@ -22,6 +22,8 @@ package struct HTTPLimits: Sendable {
     package var queueBytes = 1 << 20
     /// What is read and thrown away of a body that the handler did not want, to keep the connection usable.
     package var discardBytes = 1 << 20
+    /// The same where the answer cannot be sent before the body's end: in the middle of a body, over TLS.
+    package var forcedDiscardBytes = 1 << 30
     package var webSocketMessageBytes = 1 << 20
     /// Requests that run at the stop have this long to end.
     package var stopTime = Duration.seconds(15)

@@ -39,6 +39,8 @@ package final class HTTPServer: Service {
         let listeners: [Listener] = state.withLock { state in
             guard !state.isOpen else { return [] }
             state.isOpen = true
+            // A client that went away is an error of the write, not the end of the process.
+            signal(SIGPIPE, SIG_IGN)
             core.loop.start { [core] in core.enforceLimits() }
             defer { state.waiting = [] }
             return state.waiting
@@ -118,6 +120,7 @@ package final class HTTPServer: Service {
             return [state.plain].compactMap { $0 } + state.secure.values
         }
         await withCheckedContinuation { continuation in
+            // Joins threads, so not on the cooperative pool.
             SystemThread.start("http-stop") { [core] in
                 for group in groups { group.stop() }
                 core.loop.stop()

@@ -21,13 +21,15 @@ final class PeerConnection: Sendable {
     }
 
     let acceptor: Acceptor
+    let worker: Worker
     let remoteAddress: String
     let descriptor: Int32
     private let state: Mutex<State>
 
-    init(descriptor: Int32, acceptor: Acceptor, remoteAddress: String) {
+    init(descriptor: Int32, acceptor: Acceptor, worker: Worker, remoteAddress: String) {
         self.descriptor = descriptor
         self.acceptor = acceptor
+        self.worker = worker
         self.remoteAddress = remoteAddress
         state = Mutex(State(since: Monotonic.milliseconds()))
     }

@@ -20,11 +20,11 @@ extension Exchange {
                 let result = state.withLock { state -> Result<[UInt8]?, any Error>? in
                     do {
                         // It may have come since; and the handler below takes this lock, too.
-                        if let ready = try Self.takePiece(&state, core.limits) { return .success(ready.piece) }
+                        if let ready = try takePiece(&state) { return .success(ready.piece) }
                         if Task.isCancelled { throw CancellationError() }
                         precondition(state.reader == nil, "two tasks read one body")
                         state.reader = continuation
-                        if state.phase == .held { Self.resume(&state) }
+                        if state.phase == .held { resume(&state) }
                         return nil
                     } catch {
                         return .failure(error)
@@ -47,17 +47,17 @@ extension Exchange {
     }
 
     private func readyPiece() throws -> Ready? {
-        try state.withLock { try Self.takePiece(&$0, core.limits) }
+        try state.withLock { try takePiece(&$0) }
     }
 
-    private static func takePiece(_ state: inout State, _ limits: HTTPLimits) throws -> Ready? {
-        if state.isDiscarding { throw gone }
+    private func takePiece(_ state: inout State) throws -> Ready? {
+        if state.isDiscarding { throw Self.gone }
         if let piece = state.incoming.popFirst() {
-            if state.phase == .receiving, state.incoming.count < limits.queueBytes / 2 { resume(&state) }
+            if state.phase == .receiving, state.incoming.count < core.limits.queueBytes / 2 { resume(&state) }
             return Ready(piece: piece)
         }
         if state.hasBodyEnded { return Ready(piece: nil) }
-        if state.isAborted || state.connection == nil { throw gone }
+        if state.isAborted || state.connection == nil { throw Self.gone }
         return nil
     }
 }

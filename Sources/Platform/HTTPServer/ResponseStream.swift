@@ -31,7 +31,7 @@ extension Exchange {
         let canGoOn: Bool? = state.withLock { state in
             guard !state.isAborted, state.connection != nil else { return false }
             state.outgoing.append(piece)
-            if state.phase == .answering { Self.resume(&state) }
+            if state.phase == .answering { resume(&state) }
             return state.outgoing.count < core.limits.queueBytes ? true : nil
         }
         if let canGoOn { return canGoOn }
@@ -57,7 +57,7 @@ extension Exchange {
     private func end(_ end: OutgoingEnd) {
         state.withLock { state in
             state.outgoingEnd = end
-            if state.phase == .answering { Self.resume(&state) }
+            if state.phase == .answering { resume(&state) }
         }
     }
 

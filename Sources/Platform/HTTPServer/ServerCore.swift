@@ -9,8 +9,6 @@ import Synchronization
 final class ServerCore: Sendable {
     private struct State {
         var peers: [ObjectIdentifier: PeerConnection] = [:]
-        /// Accepted, and not yet seen by a worker.
-        var pending: [Int32: (acceptor: Acceptor, address: String)] = [:]
         var webSockets: [ObjectIdentifier: WebSocket] = [:]
     }
 
@@ -41,23 +39,9 @@ final class ServerCore: Sendable {
 
     // MARK: Connections
 
-    /// On the loop's thread.
-    func adopt(_ descriptor: Int32, _ address: SocketAddress, from acceptor: Acceptor) {
-        let text = address.text
-        state.withLock { $0.pending[descriptor] = (acceptor, text) }
-        if !acceptor.workers.add(descriptor, address) {
-            state.withLock { _ = $0.pending.removeValue(forKey: descriptor) }
-        }
-    }
-
-    func started(_ descriptor: Int32) -> PeerConnection? {
-        state.withLock { state in
-            guard let (acceptor, address) = state.pending.removeValue(forKey: descriptor) else { return nil }
-            let peer = PeerConnection(descriptor: descriptor, acceptor: acceptor, remoteAddress: address)
-            state.peers[ObjectIdentifier(peer)] = peer
-            acceptor.opened()
-            return peer
-        }
+    func started(_ peer: PeerConnection) {
+        peer.acceptor.opened()
+        state.withLock { $0.peers[ObjectIdentifier(peer)] = peer }
     }
 
     func ended(_ peer: PeerConnection) {

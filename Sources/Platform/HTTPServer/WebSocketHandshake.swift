@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CMicroHTTPD
 import COpenSSL
+import Glibc
 import HTTPKit
 import Synchronization
 
@@ -77,6 +78,9 @@ extension Exchange {
         guard let upgrade, !core.isAborting, let socket = WebSocket(core, descriptor, early, handle) else {
             return handle.close()
         }
+        // libmicrohttpd leaves Nagle's algorithm on here, which makes every keystroke in a console wait.
+        var one: Int32 = 1
+        setsockopt(peer.descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
         socket.start()
         let isRunning = core.run {
             await upgrade.body(socket)
@@ -90,18 +94,21 @@ extension Exchange {
 /// SAFETY: used for the one call that ends the upgrade, by whoever owns the socket then.
 struct UpgradeHandle: @unchecked Sendable {
     let pointer: OpaquePointer
+    let worker: Worker
 
-    func close() { cmhd_upgrade_close(pointer) }
+    func close() {
+        cmhd_upgrade_close(pointer)
+        worker.wake()
+    }
 }
 
 private func upgradedConnection(
     _ closure: UnsafeMutableRawPointer?, _ connection: OpaquePointer?, _ context: UnsafeMutableRawPointer?,
     _ early: UnsafePointer<CChar>?, _ earlyCount: Int, _ descriptor: Int32, _ handle: OpaquePointer?
 ) {
-    guard let handle else { return }
-    guard let context else { return UpgradeHandle(pointer: handle).close() }
+    guard let handle, let context else { return }
     // SAFETY: the request's context, see WorkerGroup; `early` has `earlyCount` bytes.
     let exchange = Unmanaged<Exchange>.fromOpaque(context).takeUnretainedValue()
     let bytes = Array(UnsafeRawBufferPointer(start: early, count: early == nil ? 0 : earlyCount))
-    exchange.upgraded(descriptor, bytes, UpgradeHandle(pointer: handle))
+    exchange.upgraded(descriptor, bytes, UpgradeHandle(pointer: handle, worker: exchange.peer.worker))
 }

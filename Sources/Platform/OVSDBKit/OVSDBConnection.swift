@@ -126,19 +126,22 @@ package final class OVSDBConnection: Service {
         }
     }
 
-    /// Changes which rows of a table are watched. The replica follows soon.
-    package func watch(_ table: String, where conditions: [OVSDBMonitor.Condition]) {
-        state.withLock { state in
-            guard let index = state.monitor.tables.firstIndex(where: { $0.name == table }) else { return }
-            guard state.monitor.tables[index].conditions != conditions else { return }
+    /// Changes which rows of a table are watched. The replica has them when this returns; without a server it will have
+    /// them with the next connection.
+    package func watch(_ table: String, where conditions: [OVSDBMonitor.Condition]) async throws {
+        let isChange = state.withLock { state in
+            guard let index = state.monitor.tables.firstIndex(where: { $0.name == table }),
+                state.monitor.tables[index].conditions != conditions
+            else { return false }
             state.monitor.tables[index].conditions = conditions
-            guard state.isReady else { return }
-            let change: JSON = .object([table: [["where": Self.json(conditions)]]])
-            let id = state.nextID
-            state.nextID += 1
-            state.outbox += Self.request(id, "monitor_cond_change", [.string(name), .string(name), change])
+            return state.isReady
         }
-        wakeUp.wake()
+        guard isChange else { return }
+        let change: JSON = .object([table: [["where": Self.json(conditions)]]])
+        let parameters: JSON = [.string(name), .string(name), change]
+        _ = try await withTimeout(.seconds(20), "The network database") {
+            try await self.call("monitor_cond_change", parameters)
+        }
     }
 
     // MARK: Transactions

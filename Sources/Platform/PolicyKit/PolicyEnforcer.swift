@@ -35,8 +35,18 @@ package struct PolicyEnforcer: Sendable {
         case .any(let inner): inner.contains { evaluate($0, principal, target) }
         case .role(let name): principal.roles.contains { $0.name.lowercased() == name }
         case .rule(let name): checks[name].map { evaluate($0, principal, target) } ?? false
+        case .match("field", let field): Self.fieldMatches(field, target)
         case .match(let left, let right): matches(left, right, principal, target)
         }
+    }
+
+    /// neutron's `field:networks:shared=True`, and `field:port:device_owner=~^network:` for what an attribute begins with.
+    private static func fieldMatches(_ text: String, _ target: PolicyTarget) -> Bool {
+        guard let colon = text.firstIndex(of: ":"), let equals = text.firstIndex(of: "="), colon < equals,
+            let value = target[String(text[text.index(after: colon)..<equals])]
+        else { return false }
+        let wanted = text[text.index(after: equals)...]
+        return wanted.hasPrefix("~^") ? value.hasPrefix(wanted.dropFirst(2)) : value == wanted
     }
 
     /// Both sides must exist; a missing attribute never equals a missing attribute.

@@ -12,8 +12,10 @@ struct SagaExecution: Sendable {
         case again(after: Duration)
         /// Another process holds the run.
         case lost
-        /// This process is stopping (or "crashed"). What is saved is where the next one begins.
+        /// This process is stopping. What is saved is where the next one begins.
         case stopped
+        /// A probe says that this process died.
+        case crashed
         /// This program cannot load the run.
         case quarantined
     }
@@ -44,7 +46,7 @@ struct SagaExecution: Sendable {
         } catch let pause as Pause {
             return pause.outcome
         } catch is SagaCrash {
-            return .stopped
+            return .crashed
         } catch {
             guard !Task.isCancelled else { return .stopped }
             // The save failed: a full disk, a database that is away. The step runs again from the last save.
@@ -204,7 +206,8 @@ struct SagaExecution: Sendable {
                 }
             }
         }
-        if error is SagaCrash || (error != nil && Task.isCancelled) { throw Pause(outcome: .stopped) }
+        if let crash = error as? SagaCrash { throw crash }
+        if error != nil && Task.isCancelled { throw Pause(outcome: .stopped) }
         run.session = session
         return error
     }

@@ -29,6 +29,8 @@ package final class SagaRunner: Service {
         /// Runs in the queue, in a slot, or in a pause.
         var active: Set<SagaRunID> = []
         var working = 0
+        /// A probe said so.
+        var isDead = false
         /// Runs that this program cannot load. They stay in the database for one that can.
         var quarantined: Set<SagaRunID> = []
         var waiters: [SagaRunID: [Signal]] = [:]
@@ -99,8 +101,11 @@ package final class SagaRunner: Service {
     // MARK: Service
 
     package func run() async throws {
+        // Behind SQLite there is one process, so what is unfinished at the start is this one's.
+        let takesAll = database.dialect == .sqlite
+        let isScanned = await scan(takingAll: takesAll)
         await withDiscardingTaskGroup { group in
-            group.addTask { await self.scanLoop() }
+            group.addTask { await self.scanLoop(takingAll: takesAll && !isScanned) }
             while !Task.isCancelled {
                 while let ticket = self.nextTicket() {
                     group.addTask { await self.perform(ticket) }
@@ -139,23 +144,29 @@ package final class SagaRunner: Service {
 
     // MARK: Scan
 
-    private func scanLoop() async {
-        // Behind SQLite there is one process, so what is unfinished at the start is this one's.
-        var takingAll = database.dialect == .sqlite
-        while !Task.isCancelled {
-            do {
-                try await scan(takingAll: takingAll)
-                takingAll = false
-            } catch {
-                log.error("saga scan failed", ["error": "\(error)"])
-            }
-            // An early end means cancellation, which the loop sees.
+    private func scanLoop(takingAll: Bool) async {
+        var takingAll = takingAll
+        while true {
+            // An early end means cancellation.
             try? await Task.sleep(for: limits.scanInterval)
+            if Task.isCancelled { return }
+            if await scan(takingAll: takingAll) { takingAll = false }
+        }
+    }
+
+    /// False: the database did not answer.
+    private func scan(takingAll: Bool) async -> Bool {
+        do {
+            try await lookAround(takingAll: takingAll)
+            return true
+        } catch {
+            log.error("saga scan failed", ["error": "\(error)"])
+            return false
         }
     }
 
     /// Reads first: a cloud that has nothing to do writes nothing.
-    private func scan(takingAll: Bool) async throws {
+    private func lookAround(takingAll: Bool) async throws {
         let (store, limit) = (store, clock.now() - limits.retention)
         let overview = try await database.read { try store.overview(endedBefore: limit, $0) }
         SagaMetrics.stuck[].set(overview.stuck)
@@ -167,7 +178,7 @@ package final class SagaRunner: Service {
 
     private func enqueue(_ ticket: Ticket) {
         let isNew = state.withLock { state in
-            guard state.active.count < limits.queuedRuns, !state.quarantined.contains(ticket.id),
+            guard !state.isDead, state.active.count < limits.queuedRuns, !state.quarantined.contains(ticket.id),
                 state.active.insert(ticket.id).inserted
             else { return false }
             state.queue.append(ticket)
@@ -195,9 +206,12 @@ package final class SagaRunner: Service {
         guard case .again(let delay) = outcome else { return forget(ticket.id) }
         // An early end means cancellation: the run is as saved.
         try? await Task.sleep(for: delay)
-        guard !Task.isCancelled else { return forget(ticket.id) }
-        state.withLock { $0.queue.append(Ticket(id: ticket.id)) }
-        work.wake()
+        let isQueued = state.withLock { state in
+            guard !Task.isCancelled, !state.isDead else { return false }
+            state.queue.append(Ticket(id: ticket.id))
+            return true
+        }
+        if isQueued { work.wake() } else { forget(ticket.id) }
     }
 
     private func advance(_ ticket: Ticket) async -> SagaExecution.Outcome {
@@ -223,6 +237,7 @@ package final class SagaRunner: Service {
         switch outcome {
         case .ended(let ended): report(ended)
         case .quarantined: quarantine(record)
+        case .crashed: die()
         case .again, .lost, .stopped: break
         }
         return outcome
@@ -231,6 +246,14 @@ package final class SagaRunner: Service {
     private func quarantine(_ record: SagaRecord) {
         state.withLock { _ = $0.quarantined.insert(record.id) }
         SagaMetrics.quarantined[record.saga].add()
+    }
+
+    /// A dead process works no more; another runner finds its runs.
+    private func die() {
+        state.withLock { state in
+            state.isDead = true
+            while let ticket = state.queue.popFirst() { state.active.remove(ticket.id) }
+        }
     }
 
     private func report(_ record: SagaRecord) {

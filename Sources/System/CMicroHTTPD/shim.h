@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/// What a daemon is started with. A daemon listens on nothing; connections are handed to it.
+/// What a daemon is started with. A daemon listens on nothing and has no thread: connections are handed to it, and
+/// its caller runs it.
 struct cmhd_settings {
     unsigned connection_limit;
     unsigned timeout_seconds;
@@ -34,8 +35,8 @@ static inline struct MHD_Daemon *cmhd_start(const struct cmhd_settings *s) {
         {MHD_OPTION_END, 0, NULL},
     };
     const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME
-        | MHD_ALLOW_UPGRADE | MHD_USE_ITC | (s->certificate ? MHD_USE_TLS : 0);
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE
+        | (s->certificate ? MHD_USE_TLS : 0);
     return MHD_start_daemon(
         flags, 0, NULL, NULL, s->access, s->closure,
         MHD_OPTION_CONNECTION_LIMIT, s->connection_limit,
@@ -46,13 +47,23 @@ static inline struct MHD_Daemon *cmhd_start(const struct cmhd_settings *s) {
         MHD_OPTION_URI_LOG_CALLBACK, s->uri, s->closure,
         MHD_OPTION_UNESCAPE_CALLBACK, cmhd_keep_escapes, NULL,
         MHD_OPTION_STRICT_FOR_CLIENT, (int)1,
+        // Without it there is no sendfile. The server ignores the signal.
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, (int)1,
         MHD_OPTION_ARRAY, s->certificate ? tls : none,
         MHD_OPTION_END);
 }
 
-static inline int cmhd_socket(struct MHD_Connection *connection) {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    return info ? info->connect_fd : -1;
+/// The descriptor that becomes readable when the daemon wants to run, or -1.
+static inline int cmhd_epoll(struct MHD_Daemon *daemon) {
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    return info ? info->epoll_fd : -1;
+}
+
+/// Milliseconds until the daemon wants to run all the same, or -1.
+static inline int cmhd_timeout(struct MHD_Daemon *daemon) {
+    MHD_UNSIGNED_LONG_LONG milliseconds;
+    if (MHD_get_timeout(daemon, &milliseconds) != MHD_YES) return -1;
+    return milliseconds > 3600000 ? 3600000 : (int)milliseconds;
 }
 
 /// What the connection callback stored for the life of the connection.

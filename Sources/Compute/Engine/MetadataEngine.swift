@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import ComputeContract
+import DatabaseKit
+import NetworkContract
+
+/// Answers guests that ask 169.254.169.254 about themselves. Who asks is settled before: by network and address.
+package struct MetadataEngine: ComputeService {
+    private let parts: ComputeParts
+
+    package init(_ parts: ComputeParts) { self.parts = parts }
+
+    package func metadata(of server: ServerID, path: String) async throws -> MetadataAnswer? {
+        var segments = path.split(separator: "/").map(String.init)
+        guard !segments.contains(".."), segments.count <= 8 else { return nil }
+        // nova: whatever names neither tree is EC2's.
+        let isOpenStack = segments.first == "openstack"
+        if isOpenStack || segments.first == "ec2" { segments.removeFirst() }
+        if segments.isEmpty { return Self.list(versions(isOpenStack)) }
+        guard let documents = try await documents(of: server) else { return nil }
+        if isOpenStack { return try await openStack(segments, documents) }
+        guard let tree = documents.ec2Tree(segments[0])?.find(segments.dropFirst()) else { return nil }
+        return MetadataAnswer(body: tree.body)
+    }
+
+    private func versions(_ isOpenStack: Bool) -> [String] {
+        // Dates that have not come are not told, though they may be asked for.
+        let today = String(parts.clock.now().iso8601().prefix(10))
+        let versions =
+            isOpenStack ? MetadataDocuments.openStackVersions.filter { $0 <= today } : MetadataDocuments.ec2Versions
+        return versions + ["latest"]
+    }
+
+    private func openStack(_ segments: [String], _ documents: MetadataDocuments) async throws -> MetadataAnswer? {
+        let version = segments[0]
+        guard version == "latest" || MetadataDocuments.openStackVersions.contains(version) else { return nil }
+        guard segments.count > 1 else { return Self.list(documents.names(version)) }
+        guard segments.count == 2, documents.names(version).contains(segments[1]) else { return nil }
+        switch segments[1] {
+        case "meta_data.json": return Self.json(documents.metaData(version))
+        case "network_data.json": return Self.json(documents.networkData)
+        case "vendor_data.json", "vendor_data2.json": return Self.json(Array("{}".utf8))
+        case "user_data":
+            return documents.userData.map { MetadataAnswer(contentType: "application/octet-stream", body: $0) }
+        case "password": return MetadataAnswer(body: Array(try await password(of: documents.server.id).utf8))
+        default: return nil
+        }
+    }
+
+    private func documents(of id: ServerID) async throws -> MetadataDocuments? {
+        let stores = parts.stores
+        let found = try await parts.database.read { transaction -> (Server, ServerStore.Extras)? in
+            guard let server = try stores.servers.server(id, transaction), !server.isDeleted,
+                let extras = try stores.servers.extras(id, transaction)
+            else { return nil }
+            return (server, extras)
+        }
+        guard let (server, extras) = found else { return nil }
+        let ports = try await parts.networks.ports(ofServers: [id.rawValue])[id.rawValue] ?? []
+        return try GuestAssembly.documents(server, extras, ports: ports, parts.config)
+    }
+
+    private func password(of id: ServerID) async throws -> String {
+        let stores = parts.stores
+        return try await parts.database.read { try stores.servers.extras(id, $0)?.guestPassword ?? "" }
+    }
+
+    private static func list(_ names: [String]) -> MetadataAnswer {
+        MetadataAnswer(body: Array(names.joined(separator: "\n").utf8))
+    }
+
+    private static func json(_ bytes: [UInt8]) -> MetadataAnswer {
+        MetadataAnswer(contentType: "application/json", body: bytes)
+    }
+}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import ComputeContract
+import DatabaseKit
+import ImageContract
+import NetworkContract
+import PlacementContract
+import PolicyKit
+import QuotaKit
+import SecurityKit
+import TaskKit
+
+extension ServerEngine {
+    package struct Created: Sendable {
+        package var servers: [ServerID]
+        package var reservationID: String
+    }
+
+    /// What the draft refers to, found and checked.
+    private struct Resolved: Sendable {
+        var project: ProjectID
+        var flavor: Flavor
+        var image: ImageInfo
+        var key: KeyPair?
+        var host: HostRequest
+        var networks: [NetworkPlan]
+        var group: ServerGroup?
+    }
+    /// One NIC: a port of the user's, or a request for a new one.
+    private struct NetworkPlan: Sendable {
+        var existing: PortID?
+        var request: ServerPortRequest?
+        var tag: String?
+    }
+
+    /// Refuses what cannot be; accepts the rest at once. Rows, timeline and runs come in one transaction.
+    package func create(_ draft: ServerDraft, for context: CallContext) async throws -> Created {
+        let resolved = try await resolve(draft, context)
+        let actor = Actor(context.principal, project: resolved.project)
+        let (stores, sagas, parts, request) = (stores, sagas, parts, context.requestID)
+        let now = parts.clock.now()
+        return try await parts.database.write { transaction in
+            let count = try Self.countWithinQuota(draft, resolved, parts, transaction)
+            var number = try stores.servers.nextNumber(transaction)
+            let reservation = "r-" + parts.ids.hex().prefix(8)
+            var created: [ServerID] = []
+            for index in 0..<count {
+                let run: SagaRunID = parts.ids.next()
+                let plans = resolved.networks.map { plan in
+                    CreateServerSaga.PortPlan(
+                        id: plan.existing ?? parts.ids.next(), isExisting: plan.existing != nil, request: plan.request)
+                }
+                var server = try Self.row(
+                    draft, resolved, id: parts.ids.next(), number: number, index: index, count: count,
+                    actor: actor, reservation: reservation, at: now, parts.config)
+                server.sagaRun = run
+                let tags = zip(plans, resolved.networks).compactMap { plan, wish in
+                    wish.tag.map { (plan.id.rawValue, $0) }
+                }
+                try stores.servers.insert(server, try Self.extras(resolved, tags), transaction)
+                if !draft.tags.isEmpty { try stores.servers.setTags(server.id, draft.tags, at: nil, transaction) }
+                if let group = resolved.group { try stores.groups.addMember(server.id, to: group.id, transaction) }
+                try stores.actions.begin(
+                    server.id, action: "create", event: "compute__do_build_and_run_instance", request: request,
+                    user: actor.userID, project: actor.projectID, at: now, transaction)
+                let imageGiB = Int((resolved.image.virtualSizeBytes + (1 << 30) - 1) >> 30)
+                try sagas.start(
+                    CreateServerSaga.self, id: run,
+                    ledger: .init(
+                        server: server.id, requestID: request, actor: actor, hostRequest: resolved.host,
+                        resources: Self.resources(resolved.flavor, imageGiB: imageGiB), plans: plans,
+                        adminPassword: server.hasConfigDrive ? draft.adminPassword : nil,
+                        files: server.hasConfigDrive ? draft.files : []),
+                    in: transaction)
+                created.append(server.id)
+                number += 1
+            }
+            return Created(servers: created, reservationID: String(reservation))
+        }
+    }
+
+    // MARK: Rows
+
+    private static func row(
+        _ draft: ServerDraft, _ resolved: Resolved, id: ServerID, number: Int64, index: Int, count: Int,
+        actor: Actor, reservation: String, at now: Timestamp, _ config: ComputeConfig
+    ) throws -> Server {
+        let name = count > 1 ? "\(draft.name)-\(index + 1)" : draft.name
+        let hostname =
+            draft.hostname ?? Hostname.sanitized(name, fallback: "server-\(id.rawValue)")
+        return Server(
+            id: id, number: number, projectID: actor.projectID, userID: actor.userID, name: name,
+            hostname: hostname, description: draft.description, state: .new, power: .noState, sagaRun: nil,
+            host: nil, hypervisorHostname: nil, zone: nil, pinnedZone: draft.zone, reservationID: reservation,
+            launchIndex: index, imageID: resolved.image.id,
+            imageProperties: StoredMap.text(resolved.image.properties), flavor: resolved.flavor.snapshot,
+            keyName: draft.keyName, hasConfigDrive: draft.hasConfigDrive || config.forcesConfigDrive,
+            metadata: StoredMap.text(draft.metadata), tags: "[]", accessIPv4: draft.accessIPv4,
+            accessIPv6: draft.accessIPv6, diskConfig: draft.diskConfig, lockedBy: nil, lockedReason: nil,
+            trustedCertificates: draft.trustedCertificates.map { JSON.array($0.map(JSON.string)).text() },
+            schedulerHints: draft.schedulerHints.text(), fault: nil, createdAt: now, updatedAt: now, launchedAt: nil,
+            terminatedAt: nil, isDeleted: false, userData: draft.userData)
+    }
+
+    private static func extras(_ resolved: Resolved, _ tags: [(String, String)]) throws -> ServerStore.Extras {
+        ServerStore.Extras(
+            keyData: resolved.key?.publicKey, keyType: resolved.key?.type,
+            networkTags: StoredMap.text(Dictionary(tags, uniquingKeysWith: { first, _ in first })), guestPassword: "",
+            imageSnapshot: try JSONValueEncoder.text(resolved.image))
+    }
+
+    private static func resources(_ flavor: Flavor, imageGiB: Int) -> ResourceRequest {
+        var request = ResourceRequest(resources: flavor.snapshot.resources(imageGiB: imageGiB))
+        for (name, value) in flavor.extraSpecs {
+            if name.hasPrefix("trait:") {
+                let trait = String(name.dropFirst("trait:".count))
+                if value == "required" { request.requiredTraits.append(trait) }
+                if value == "forbidden" { request.forbiddenTraits.append(trait) }
+            } else if name.hasPrefix("resources:"), let amount = Int64(value), amount >= 0 {
+                request.resources[String(name.dropFirst("resources:".count))] = amount == 0 ? nil : amount
+            }
+        }
+        request.requiredTraits.sort()
+        request.forbiddenTraits.sort()
+        return request
+    }
+
+    /// As many servers as the project may have, from `minCount` to `maxCount`. Throws `.overQuota` below that.
+    private static func countWithinQuota(
+        _ draft: ServerDraft, _ resolved: Resolved, _ parts: ComputeParts, _ transaction: any Transaction
+    ) throws -> Int {
+        let used = try parts.stores.servers.usage(of: resolved.project, transaction)
+        func excesses(_ count: Int) throws -> [QuotaExcess] {
+            try parts.quotas.excesses(
+                resolved.project,
+                [
+                    "instances": count, "cores": count * resolved.flavor.vcpus,
+                    "ram": count * resolved.flavor.memoryMiB,
+                ], transaction
+            ) { resource in
+                switch resource {
+                case "instances": used.instances
+                case "cores": used.cores
+                default: used.memoryMiB
+                }
+            }
+        }
+        try checkGroupRoom(draft.minCount, resolved, parts, transaction)
+        var count = draft.maxCount
+        while count > draft.minCount, try !excesses(count).isEmpty { count -= 1 }
+        let over = try excesses(count)
+        guard over.isEmpty else { throw QuotaExcess.error(over) }
+        return count
+    }
+
+    private static func checkGroupRoom(
+        _ count: Int, _ resolved: Resolved, _ parts: ComputeParts, _ transaction: any Transaction
+    ) throws {
+        guard let group = resolved.group else { return }
+        try parts.quotas.check(resolved.project, ["server_group_members": count], transaction) { _ in
+            try parts.stores.groups.members(of: group.id, transaction).count
+        }
+    }
+
+    // MARK: Resolve
+
+    private func resolve(_ draft: ServerDraft, _ context: CallContext) async throws -> Resolved {
+        let project = try context.requireProject()
+        let target = PolicyTarget(["project_id": project.rawValue, "user_id": context.principal.userID.rawValue])
+        let flavor = try await flavor(draft.flavorID, project, context)
+        if let userData = draft.userData, Base64.decode(userData) == nil {
+            throw CloudError.badRequest("User data needs to be valid base 64.", kind: "InstanceUserDataMalformed")
+        }
+        guard let imageID = draft.imageID else {
+            throw CloudError.badRequest("Invalid imageRef provided.")
+        }
+        guard let image = try await parts.images.image(ID(imageID), for: context.principal) else {
+            throw CloudError.badRequest("Can not find requested image", kind: "ImageNotFound")
+        }
+        try Self.check(image, against: flavor)
+        if flavor.rootGiB == 0, !context.allows("os_compute_api:servers:create:zero_disk_flavor", target) {
+            throw CloudError.forbidden(
+                "Only volume-backed servers are allowed for flavors with zero disk.",
+                kind: "BootFromVolumeRequiredForZeroDiskFlavor")
+        }
+        try await checkQuotaOfFiles(draft, project)
+        let key = try await key(draft.keyName, context)
+        let (host, group) = try await hostRequest(draft, image, flavor, project, context, target)
+        let networks = try await networks(draft, context, target)
+        return Resolved(
+            project: project, flavor: flavor, image: image, key: key, host: host, networks: networks, group: group)
+    }
+
+    private func flavor(_ id: String, _ project: ProjectID, _ context: CallContext) async throws -> Flavor {
+        let (stores, isAdmin) = (stores, context.principal.hasRole("admin"))
+        let found = try await parts.database.read { transaction -> Flavor? in
+            guard let flavor = try stores.flavors.flavor(id, transaction) else { return nil }
+            let isVisible = try flavor.isPublic || isAdmin || stores.flavors.hasAccess(id, project, transaction)
+            return isVisible ? flavor : nil
+        }
+        guard let found else {
+            throw CloudError.badRequest("Flavor \(id.prefix(255)) could not be found.", kind: "FlavorNotFound")
+        }
+        return found
+    }
+
+    private static func check(_ image: ImageInfo, against flavor: Flavor) throws {
+        guard image.status == "active" else {
+            throw CloudError.badRequest("Image \(image.id) is not active.", kind: "ImageNotActive")
+        }
+        guard image.minRAMMiB <= flavor.memoryMiB else {
+            throw CloudError.badRequest(
+                "Flavor's memory is too small for requested image.", kind: "FlavorMemoryTooSmall")
+        }
+        guard flavor.rootGiB > 0 else { return }
+        let disk = Int64(flavor.rootGiB) << 30
+        guard image.virtualSizeBytes <= disk else {
+            throw CloudError.badRequest(
+                "Flavor's disk is too small for requested image. Flavor disk is \(disk) bytes, image is "
+                    + "\(image.virtualSizeBytes) bytes.", kind: "FlavorDiskSmallerThanImage")
+        }
+        guard image.minDiskGiB <= flavor.rootGiB else {
+            throw CloudError.badRequest(
+                "Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is "
+                    + "\(disk) bytes, minimum size is \(Int64(image.minDiskGiB) << 30) bytes.",
+                kind: "FlavorDiskSmallerThanMinDisk")
+        }
+    }
+
+    private func checkQuotaOfFiles(_ draft: ServerDraft, _ project: ProjectID) async throws {
+        let quotas = parts.quotas
+        let limits = try await parts.database.read { try quotas.limits(of: project, $0) }
+        func exceeds(_ resource: String, _ value: Int) -> Bool {
+            limits[resource].map { $0 >= 0 && value > $0 } ?? false
+        }
+        if exceeds("metadata_items", draft.metadata.count) {
+            throw CloudError(
+                .overQuota, "Maximum number of metadata items exceeds \(limits["metadata_items"] ?? 0)",
+                kind: "MetadataLimitExceeded")
+        }
+        if exceeds("injected_files", draft.files.count) {
+            throw CloudError(.overQuota, "Personality file limit exceeded.", kind: "OnsetFileLimitExceeded")
+        }
+        for file in draft.files {
+            if exceeds("injected_file_path_bytes", file.path.utf8.count) {
+                throw CloudError(.overQuota, "Personality file path exceeds maximum", kind: "OnsetFilePathLimitExceeded")
+            }
+            if exceeds("injected_file_content_bytes", file.content.count) {
+                throw CloudError(
+                    .overQuota, "Personality file content exceeds maximum", kind: "OnsetFileContentLimitExceeded")
+            }
+        }
+    }
+
+    private func key(_ name: String?, _ context: CallContext) async throws -> KeyPair? {
+        guard let name else { return nil }
+        let (stores, user) = (stores, context.principal.userID)
+        guard let key = try await parts.database.read({ try stores.keyPairs.keyPair(name, of: user, $0) }) else {
+            throw CloudError.badRequest("Invalid key_name provided.", kind: "KeypairNotFound")
+        }
+        return key
+    }
+
+    // MARK: Host
+
+    private func hostRequest(
+        _ draft: ServerDraft, _ image: ImageInfo, _ flavor: Flavor, _ project: ProjectID, _ context: CallContext,
+        _ target: PolicyTarget
+    ) async throws -> (HostRequest, ServerGroup?) {
+        var request = HostRequest()
+        request.imageProperties = image.properties
+        request.extraSpecs = flavor.extraSpecs
+        request.zone = draft.zone
+        if draft.forcedHost != nil || draft.forcedNode != nil {
+            try context.authorize(target, as: "os_compute_api:servers:create:forced_host")
+            (request.host, request.node, request.isForced) = (draft.forcedHost, draft.forcedNode, true)
+            // Upstream lets the host win over a zone that it is not in.
+            request.zone = nil
+        }
+        if draft.requestedHost != nil || draft.requestedNode != nil {
+            try context.authorize(target, as: "compute:servers:create:requested_destination")
+            (request.host, request.node) = (draft.requestedHost, draft.requestedNode)
+        }
+        request.sameHostAs = Self.serverIDs(draft.schedulerHints["same_host"])
+        request.differentHostFrom = Self.serverIDs(draft.schedulerHints["different_host"])
+        let (stores, config, isAdmin) = (stores, parts.config, context.principal.hasRole("admin"))
+        let groupID = Self.strings(draft.schedulerHints["group"]).first
+        let final = request
+        let group = try await parts.database.read { transaction -> ServerGroup? in
+            let hosts = try stores.hosts.all(transaction)
+            if let zone = final.zone, zone != config.defaultZone {
+                let zones = try stores.aggregates.zones(transaction)
+                guard hosts.contains(where: { zones[$0.host] == zone }) else {
+                    throw CloudError.badRequest("The requested availability zone is not available")
+                }
+            }
+            if let host = final.host, !hosts.contains(where: { $0.host == host }) {
+                throw CloudError.badRequest("Compute host \(host) could not be found.", kind: "ComputeHostNotFound")
+            }
+            if let node = final.node, !hosts.contains(where: { $0.hypervisor.hostname == node }) {
+                throw CloudError.badRequest("Compute host \(node) could not be found.", kind: "ComputeHostNotFound")
+            }
+            guard let groupID else { return nil }
+            guard let group = try stores.groups.group(ID(groupID), transaction),
+                isAdmin || group.projectID == project
+            else {
+                throw CloudError.badRequest(
+                    "Instance group \(groupID.prefix(64)) could not be found.", kind: "InstanceGroupNotFound")
+            }
+            return group
+        }
+        request.groupID = group?.id
+        return (request, group)
+    }
+
+    private static func strings(_ json: JSON?) -> [String] {
+        switch json {
+        case .string(let text)?: [text]
+        case .array(let elements)?: elements.compactMap(\.string)
+        default: []
+        }
+    }
+
+    private static func serverIDs(_ json: JSON?) -> [ServerID] { strings(json).map { ID($0) } }
+
+    // MARK: Networks
+
+    private func networks(
+        _ draft: ServerDraft, _ context: CallContext, _ target: PolicyTarget
+    ) async throws -> [NetworkPlan] {
+        if case .none = draft.networks { return [] }
+        let principal = context.principal
+        var groups: [SecurityGroupID]?
+        if let names = draft.securityGroups, names != ["default"], !names.isEmpty {
+            groups = try await parts.networks.securityGroups(named: names, for: principal)
+        }
+        let plans: [NetworkPlan]
+        switch draft.networks {
+        case .none: plans = []
+        case .automatic(let isExplicit):
+            plans = try await automatic(isExplicit: isExplicit, groups, context)
+        case .requested(let requests):
+            try context.authorize(target, as: "os_compute_api:servers:create:attach_network")
+            if draft.maxCount > 1 {
+                if requests.contains(where: { $0.port != nil }) {
+                    throw CloudError.badRequest(
+                        "Unable to launch multiple instances with a single configured port ID. Please launch your "
+                            + "instance one by one with different ports.", kind: "MultiplePortsNotApplicable")
+                }
+                if requests.contains(where: { $0.fixedIP != nil }) {
+                    throw CloudError.badRequest(
+                        "Failed to launch instances: Invalid value for fixed_ip with max_count greater than 1.",
+                        kind: "InvalidFixedIpAndMaxCountRequest")
+                }
+            }
+            plans = requests.map { request in
+                if let port = request.port { return NetworkPlan(existing: ID(port), tag: request.tag) }
+                return NetworkPlan(
+                    request: ServerPortRequest(
+                        network: ID(request.network ?? ""), fixedAddress: request.fixedIP, securityGroups: groups),
+                    tag: request.tag)
+            }
+        }
+        guard !plans.isEmpty else { return [] }
+        try await parts.networks.validate(
+            networks: plans.compactMap(\.request), ports: plans.compactMap(\.existing), for: principal)
+        return plans
+    }
+
+    private func automatic(
+        isExplicit: Bool, _ groups: [SecurityGroupID]?, _ context: CallContext
+    ) async throws -> [NetworkPlan] {
+        let available = try await parts.networks.networksForServers(of: context.principal)
+        guard available.count <= 1 else {
+            throw CloudError.conflict(
+                "Multiple possible networks found, use a Network ID to be more specific.", kind: "NetworkAmbiguous")
+        }
+        guard let network = available.first else {
+            // Upstream boots without a network unless one was asked for.
+            guard isExplicit else { return [] }
+            throw CloudError.badRequest(
+                "Unable to automatically allocate a network for project \(context.projectID?.rawValue ?? "")",
+                kind: "UnableToAutoAllocateNetwork")
+        }
+        return [NetworkPlan(request: ServerPortRequest(network: network.id, securityGroups: groups))]
+    }
+}

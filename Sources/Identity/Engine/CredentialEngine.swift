@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import DatabaseKit
+import IdentityContract
+import PolicyKit
+import SecurityKit
+
+package struct CredentialDraft: Sendable {
+    package var userID: UserID
+    package var projectID: ProjectID?
+    package var type: String
+    package var blob: String
+    package var extras = Extras()
+    package init(userID: UserID, projectID: ProjectID?, type: String, blob: String) {
+        self.userID = userID
+        self.projectID = projectID
+        self.type = type
+        self.blob = blob
+    }
+}
+
+package struct CredentialChange: Sendable {
+    package var userID: UserID?
+    package var projectID: ProjectID??
+    package var type: String?
+    package var blob: String?
+    package var extras = Extras()
+    package init() {}
+}
+
+/// What users keep for other services.
+package struct CredentialEngine: Sendable {
+    let database: IdentityDatabase
+    let ids: IDSource
+    private let store = CredentialStore()
+    private let users = UserStore()
+    private let projects = ProjectStore()
+
+    init(database: IdentityDatabase, ids: IDSource) {
+        self.database = database
+        self.ids = ids
+    }
+
+    /// What the caller may see of what was asked for.
+    package func list(user: UserID?, type: String?, for context: CallContext) async throws -> [Credential] {
+        context.authorizeListing()
+        let found = try await database.read { try store.list(user: user, type: type, $0) }
+        return found.filter { context.allows(context.policy, Self.target($0.userID)) && Self.isInScope($0, context) }
+    }
+
+    package func show(_ id: CredentialID, for context: CallContext) async throws -> Credential {
+        try await database.read { try load(id, for: context, $0) }
+    }
+
+    package func create(_ draft: CredentialDraft, for context: CallContext) async throws -> Credential {
+        try context.authorize(Self.target(draft.userID))
+        try draft.extras.checkSize()
+        let credential = Credential(
+            id: try id(for: draft), userID: draft.userID, projectID: draft.projectID, type: draft.type,
+            blob: draft.blob, extras: draft.extras)
+        try Self.checkScope(credential, context)
+        return try await database.write("credential") { tx in
+            try checkReferences(credential, tx)
+            guard try store.count(of: credential.userID, tx) < Credential.maximumPerUser else {
+                throw CloudError.forbidden(
+                    "Unable to create additional credentials, maximum of \(Credential.maximumPerUser) already exceeded "
+                        + "for user.")
+            }
+            guard try store.find(credential.id, tx) == nil else {
+                throw IdentityError.duplicate("credential", "ID", credential.id.rawValue)
+            }
+            try store.insert(credential, tx)
+            return credential
+        }
+    }
+
+    package func update(_ id: CredentialID, _ change: CredentialChange, for context: CallContext) async throws
+        -> Credential
+    {
+        try await database.write("credential") { tx in
+            var credential = try load(id, for: context, tx)
+            credential.userID = change.userID ?? credential.userID
+            if let project = change.projectID { credential.projectID = project }
+            credential.type = change.type ?? credential.type
+            credential.blob = change.blob ?? credential.blob
+            credential.extras.merge(change.extras)
+            try credential.extras.checkSize()
+            // Nobody hands a credential to somebody for whom they could not have made it.
+            try context.authorize(Self.target(credential.userID))
+            try Self.checkScope(credential, context)
+            try checkReferences(credential, tx)
+            try store.update(credential, tx)
+            return credential
+        }
+    }
+
+    package func delete(_ id: CredentialID, for context: CallContext) async throws {
+        try await database.write("credential") { tx in
+            _ = try load(id, for: context, tx)
+            try store.delete(id, tx)
+        }
+    }
+
+    // MARK: Parts
+
+    private static func target(_ owner: UserID?) -> PolicyTarget {
+        var target = PolicyTarget()
+        target["target.credential.user_id"] = owner?.rawValue
+        return target
+    }
+
+    private func load(_ id: CredentialID, for context: CallContext, _ tx: any Transaction) throws -> Credential {
+        let credential = try store.find(id, tx)
+        try context.authorize(Self.target(credential?.userID))
+        guard let credential else { throw IdentityError.notFound("credential", id.rawValue) }
+        try Self.checkScope(credential, context)
+        return credential
+    }
+
+    /// A token that was delegated for one project reaches what belongs to that project
+    /// (keystone: `_check_delegation_for_ec2`).
+    private static func isInScope(_ credential: Credential, _ context: CallContext) -> Bool {
+        context.principal.applicationCredentialID == nil || credential.projectID == context.projectID
+    }
+
+    private static func checkScope(_ credential: Credential, _ context: CallContext) throws {
+        guard isInScope(credential, context) else {
+            throw CloudError.forbidden("You are not authorized to perform the requested action.")
+        }
+    }
+
+    /// An `ec2` credential is found by its access key's digest.
+    private func id(for draft: CredentialDraft) throws -> CredentialID {
+        guard draft.type.lowercased() == "ec2" else { return ids.nextHex() }
+        guard draft.projectID != nil else { throw IdentityError.validation("project_id", in: "credential") }
+        guard let blob = try? JSONReader.read(draft.blob),  // Malformed text is refused right below.
+            let access = blob["access"]?.string
+        else { throw CloudError.badRequest("Invalid blob in credential") }
+        return CredentialID(Hex.encode(Digest.of(Array(access.utf8), .sha256)))
+    }
+
+    private func checkReferences(_ credential: Credential, _ tx: any Transaction) throws {
+        guard try users.find(credential.userID, tx) != nil else {
+            throw CloudError.badRequest("Could not find user: \(credential.userID).")
+        }
+        if credential.type.lowercased() == "ec2", credential.projectID == nil {
+            throw IdentityError.validation("project_id", in: "credential")
+        }
+        if let project = credential.projectID, try projects.find(project, tx) == nil {
+            throw CloudError.badRequest("Could not find project: \(project).")
+        }
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import DatabaseKit
+import IdentityContract
+import LifecycleKit
+import LogKit
+import SecurityKit
+
+/// All of Identity, behind its API and behind the contract that other services use.
+package struct IdentityEngine: IdentityService {
+    package let tokens: TokenEngine
+    package let reach: ReachEngine
+    package let users: UserEngine
+    package let groups: GroupEngine
+    package let projects: ProjectEngine
+    package let domains: DomainEngine
+    package let roles: RoleEngine
+    package let assignments: AssignmentEngine
+    package let catalog: CatalogEngine
+    package let applicationCredentials: ApplicationCredentialEngine
+    package let credentials: CredentialEngine
+    package let limits: LimitEngine
+    /// Turns token keys over and forgets what is past; run it with the process.
+    package let keeper: IdentityKeeper
+
+    let database: IdentityDatabase
+    let ids: IDSource
+    private let projectStore = ProjectStore()
+
+    package init(database: any Database, config: IdentityConfig = IdentityConfig(), clock: WallClock, ids: IDSource) {
+        let database = IdentityDatabase(database)
+        let hasher = PasswordHasher(threads: config.passwordThreads, cost: config.passwordCost)
+        let verifier = PasswordVerifier(hasher: hasher, memory: LoginMemory(lifetime: config.loginMemory), clock: clock)
+        let keys = KeyRepository(database: database, clock: clock)
+        self.database = database
+        self.ids = ids
+        tokens = TokenEngine(database: database, config: config, clock: clock, keys: keys, verifier: verifier)
+        reach = ReachEngine(database: database)
+        users = UserEngine(database: database, hasher: hasher, verifier: verifier, clock: clock, ids: ids)
+        groups = GroupEngine(database: database, ids: ids)
+        projects = ProjectEngine(
+            database: database, ids: ids, clock: clock, removal: ProjectRemoval(users: users, groups: groups))
+        domains = DomainEngine(database: database, ids: ids, projects: projects)
+        roles = RoleEngine(database: database, ids: ids)
+        assignments = AssignmentEngine(database: database)
+        catalog = CatalogEngine(database: database, ids: ids)
+        applicationCredentials = ApplicationCredentialEngine(
+            database: database, hasher: hasher, clock: clock, ids: ids)
+        credentials = CredentialEngine(database: database, ids: ids)
+        limits = LimitEngine(database: database, ids: ids)
+        keeper = IdentityKeeper(database: database, keys: keys, keyLifetime: config.keyLifetime, clock: clock)
+    }
+
+    // MARK: IdentityService
+
+    package func authenticate(token: String) async throws -> Principal {
+        try await tokens.validate(token).subject.principal
+    }
+
+    package func projectExists(_ id: ProjectID) async throws -> Bool {
+        try await database.read { try projectStore.find(id, $0) != nil }
+    }
+
+    package func projectNames(_ ids: [ProjectID]) async throws -> [ProjectID: String] {
+        try await database.read { try projectStore.names(ids, $0) }
+    }
+}
+
+/// Identity's housekeeping.
+package struct IdentityKeeper: Service {
+    private static let interval: Duration = .seconds(3600)
+
+    package let name = "identity-keeper"
+    private let database: IdentityDatabase
+    private let keys: KeyRepository
+    private let keyLifetime: Duration
+    private let clock: WallClock
+    private let tokens = TokenStore()
+    private let log = Logger("identity")
+
+    init(database: IdentityDatabase, keys: KeyRepository, keyLifetime: Duration, clock: WallClock) {
+        self.database = database
+        self.keys = keys
+        self.keyLifetime = keyLifetime
+        self.clock = clock
+    }
+
+    package func run() async throws {
+        while !Task.isCancelled {
+            do {
+                try await pass()
+            } catch is CancellationError {
+                return
+            } catch {
+                log.error("housekeeping failed", ["error": "\(error)"])
+            }
+            do { try await Task.sleep(for: Self.interval) } catch { return }
+        }
+    }
+
+    /// One round; may be repeated at any time.
+    package func pass() async throws {
+        try await keys.rotate(after: keyLifetime)
+        let now = clock.now()
+        let hasOld = try await database.read { try tokens.hasExpired(before: now, $0) }
+        if hasOld { try await database.write("revocation") { try tokens.forgetExpired(before: now, $0) } }
+    }
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import DatabaseKit
+import IdentityContract
+import PolicyKit
+
+package struct LimitFilter: Sendable {
+    package var serviceID: CatalogServiceID?
+    package var regionID: RegionID?
+    package var resourceName: String?
+    package var projectID: ProjectID?
+    package var domainID: DomainID?
+    package init() {}
+}
+
+package struct RegisteredLimitDraft: Sendable {
+    package var serviceID: CatalogServiceID
+    package var regionID: RegionID?
+    package var resourceName: String
+    package var defaultLimit: Int
+    package var description: String?
+    package init(serviceID: CatalogServiceID, regionID: RegionID?, resourceName: String, defaultLimit: Int) {
+        self.serviceID = serviceID
+        self.regionID = regionID
+        self.resourceName = resourceName
+        self.defaultLimit = defaultLimit
+    }
+}
+
+package struct RegisteredLimitChange: Sendable {
+    package var serviceID: CatalogServiceID?
+    package var regionID: RegionID??
+    package var resourceName: String?
+    package var defaultLimit: Int?
+    package var description: String??
+    package init() {}
+}
+
+package struct LimitDraft: Sendable {
+    package var owner: Limit.Owner
+    package var serviceID: CatalogServiceID
+    package var regionID: RegionID?
+    package var resourceName: String
+    package var resourceLimit: Int
+    package var description: String?
+    package init(
+        owner: Limit.Owner, serviceID: CatalogServiceID, regionID: RegionID?, resourceName: String, resourceLimit: Int
+    ) {
+        self.owner = owner
+        self.serviceID = serviceID
+        self.regionID = regionID
+        self.resourceName = resourceName
+        self.resourceLimit = resourceLimit
+    }
+}
+
+/// Limits that services may look up here, in the flat model: a project's limit knows nothing of its parent's.
+package struct LimitEngine: Sendable {
+    let database: IdentityDatabase
+    let ids: IDSource
+    private let store = LimitStore()
+    private let catalog = CatalogStore()
+    private let projects = ProjectStore()
+
+    init(database: IdentityDatabase, ids: IDSource) {
+        self.database = database
+        self.ids = ids
+    }
+
+    // MARK: Registered limits
+
+    package func registered(_ filter: LimitFilter, for context: CallContext) async throws -> [RegisteredLimit] {
+        try context.authorize([:])
+        return try await database.read { try store.registered(Self.stored(filter), $0) }
+    }
+
+    package func registered(_ id: RegisteredLimitID, for context: CallContext) async throws -> RegisteredLimit {
+        try context.authorize([:])
+        return try await database.read { try existing(id, $0) }
+    }
+
+    package func register(_ drafts: [RegisteredLimitDraft], for context: CallContext) async throws -> [RegisteredLimit] {
+        try context.authorize([:])
+        let limits = drafts.map { draft in
+            RegisteredLimit(
+                id: ids.nextHex(), serviceID: draft.serviceID, regionID: draft.regionID,
+                resourceName: draft.resourceName, defaultLimit: draft.defaultLimit, description: draft.description)
+        }
+        return try await database.write("registered_limit") { tx in
+            for limit in limits {
+                try checkReferences(limit.serviceID, limit.regionID, tx)
+                try store.insert(limit, tx)
+            }
+            return limits
+        }
+    }
+
+    package func update(_ id: RegisteredLimitID, _ change: RegisteredLimitChange, for context: CallContext) async throws
+        -> RegisteredLimit
+    {
+        try context.authorize([:])
+        return try await database.write("registered_limit") { tx in
+            let old = try existing(id, tx)
+            var limit = old
+            limit.serviceID = change.serviceID ?? old.serviceID
+            if let region = change.regionID { limit.regionID = region }
+            limit.resourceName = change.resourceName ?? old.resourceName
+            limit.defaultLimit = change.defaultLimit ?? old.defaultLimit
+            if let description = change.description { limit.description = description }
+            let movesAway =
+                limit.serviceID != old.serviceID || limit.regionID != old.regionID
+                || limit.resourceName != old.resourceName
+            if movesAway { try checkUnused(old, tx) }
+            try checkReferences(limit.serviceID, limit.regionID, tx)
+            try store.update(limit, tx)
+            return limit
+        }
+    }
+
+    package func delete(_ id: RegisteredLimitID, for context: CallContext) async throws {
+        try context.authorize([:])
+        try await database.write("registered_limit") { tx in
+            try checkUnused(try existing(id, tx), tx)
+            try store.deleteRegistered(id, tx)
+        }
+    }
+
+    private func existing(_ id: RegisteredLimitID, _ tx: any Transaction) throws -> RegisteredLimit {
+        guard let limit = try store.registered(id, tx) else {
+            throw CloudError.notFound("Could not find registered limit for \(id).")
+        }
+        return limit
+    }
+
+    private func checkUnused(_ limit: RegisteredLimit, _ tx: any Transaction) throws {
+        guard try !store.isUsed(limit, tx) else {
+            throw CloudError.forbidden(
+                "Unable to update or delete registered limit \(limit.id) because there are project limits associated "
+                    + "with it.")
+        }
+    }
+
+    // MARK: Limits
+
+    /// Everybody sees their own project's or domain's; who may see all does.
+    package func list(_ filter: LimitFilter, for context: CallContext) async throws -> [Limit] {
+        try context.authorize([:])
+        var stored = Self.stored(filter)
+        if let project = filter.projectID { stored.owner = .project(project) }
+        if let domain = filter.domainID { stored.owner = .domain(domain) }
+        let (found, domains) = try await database.read { [stored] tx in
+            let limits = try store.list(stored, tx)
+            return (limits, try limits.map { try domain(of: $0, tx) })
+        }
+        return zip(found, domains).filter { limit, domain in
+            context.allows("identity:get_limit", Self.target(limit, domain: domain))
+        }.map(\.0)
+    }
+
+    package func show(_ id: LimitID, for context: CallContext) async throws -> Limit {
+        try await database.read { try load(id, for: context, $0) }
+    }
+
+    package func create(_ drafts: [LimitDraft], for context: CallContext) async throws -> [Limit] {
+        try context.authorize([:])
+        let limits = drafts.map { draft in
+            Limit(
+                id: ids.nextHex(), owner: draft.owner, serviceID: draft.serviceID, regionID: draft.regionID,
+                resourceName: draft.resourceName, resourceLimit: draft.resourceLimit, description: draft.description)
+        }
+        return try await database.write("limit") { tx in
+            for limit in limits {
+                try checkReferences(limit.serviceID, limit.regionID, tx)
+                try checkOwner(limit.owner, tx)
+                guard try store.isRegistered(limit.serviceID, limit.regionID, limit.resourceName, tx) else {
+                    throw CloudError.forbidden(
+                        "Unable to create a limit that has no corresponding registered limit.")
+                }
+                try store.insert(limit, tx)
+            }
+            return limits
+        }
+    }
+
+    package func update(_ id: LimitID, resourceLimit: Int?, description: String??, for context: CallContext)
+        async throws -> Limit
+    {
+        try await database.write("limit") { tx in
+            var limit = try load(id, for: context, tx)
+            limit.resourceLimit = resourceLimit ?? limit.resourceLimit
+            if let description { limit.description = description }
+            try store.update(limit, tx)
+            return limit
+        }
+    }
+
+    package func delete(_ id: LimitID, for context: CallContext) async throws {
+        try await database.write("limit") { tx in
+            _ = try load(id, for: context, tx)
+            try store.delete(id, tx)
+        }
+    }
+
+    // MARK: Parts
+
+    private func load(_ id: LimitID, for context: CallContext, _ tx: any Transaction) throws -> Limit {
+        let limit = try store.find(id, tx)
+        try context.authorize(try limit.map { Self.target($0, domain: try domain(of: $0, tx)) } ?? [:])
+        guard let limit else { throw CloudError.notFound("Could not find limit for \(id).") }
+        return limit
+    }
+
+    private func domain(of limit: Limit, _ tx: any Transaction) throws -> DomainID? {
+        switch limit.owner {
+        case .domain(let id): id
+        case .project(let id): try projects.find(id, tx)?.domainID
+        }
+    }
+
+    private static func target(_ limit: Limit, domain: DomainID?) -> PolicyTarget {
+        var target = PolicyTarget()
+        switch limit.owner {
+        case .domain(let id):
+            target["target.limit.domain.id"] = id.rawValue
+            target["target.limit.project_id"] = "None"
+        case .project(let id):
+            target["target.limit.project_id"] = id.rawValue
+            target["target.limit.project.domain_id"] = domain?.rawValue
+        }
+        return target
+    }
+
+    private func checkOwner(_ owner: Limit.Owner, _ tx: any Transaction) throws {
+        switch owner {
+        case .project(let id):
+            guard try projects.find(id, tx) != nil else {
+                throw CloudError.badRequest("Could not find project: \(id).")
+            }
+        case .domain(let id):
+            guard try projects.findDomain(id, tx) != nil else {
+                throw CloudError.badRequest("Could not find domain: \(id).")
+            }
+        }
+    }
+
+    private func checkReferences(_ service: CatalogServiceID, _ region: RegionID?, _ tx: any Transaction) throws {
+        guard try catalog.service(service, tx) != nil else {
+            throw CloudError.badRequest("Could not find service: \(service).")
+        }
+        if let region, try catalog.region(region, tx) == nil {
+            throw CloudError.badRequest("Could not find region: \(region).")
+        }
+    }
+
+    private static func stored(_ filter: LimitFilter) -> LimitStore.Filter {
+        LimitStore.Filter(
+            serviceID: filter.serviceID, regionID: filter.regionID, resourceName: filter.resourceName, owner: nil)
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+import APIKit
+import BaseKit
+import HTTPKit
+import ImageCore
+import PolicyKit
+
+/// The image service's API (glance v2).
+package struct ImageAPI: ServiceAPI {
+    package let serviceType = "image"
+    package let prefix = "/image"
+    package let enforcer: PolicyEnforcer
+    package let versioning: Versioning? = nil
+    package let routes: RouteTable
+
+    /// `policyOverrides` is the operator's. Throws when one is no rule.
+    package init(engine: ImageEngine, policyOverrides: [String: String] = [:]) throws {
+        enforcer = try PolicyEnforcer(ImagePolicies.all, overrides: policyOverrides)
+        var routes = RouteTable()
+        ImageVersionRoutes().register(on: &routes)
+        ImageDiscoveryRoutes(config: engine.config).register(on: &routes)
+        ImageRoutes(engine: engine).register(on: &routes)
+        ImageDataRoutes(engine: engine).register(on: &routes)
+        ImageMemberRoutes(engine: engine).register(on: &routes)
+        self.routes = routes
+    }
+
+    package func render(_ error: CloudError, status: Int, requestID: String) -> HTTPResponse {
+        ImageFaults.render(error, status: status)
+    }
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import DatabaseKit
+import ImageContract
+import LifecycleKit
+import PolicyKit
+
+/// The next piece of an upload, never empty; nil at the end. Throws when the sender went away.
+package typealias ImageBytes = @Sendable () async throws -> [UInt8]?
+
+/// The bytes of images: upload, staging, import, download. None of them is ever whole in memory.
+extension ImageEngine {
+    /// Smaller pieces are gathered until they are worth a trip to the threads that write.
+    private static var batchByteCount: Int { 256 << 10 }
+
+    // MARK: Upload
+
+    /// Stores the bytes and makes the image active, or leaves it queued without a file.
+    package func upload(
+        _ body: @escaping ImageBytes, sizeBytes: Int64?, to id: ImageID, for context: CallContext
+    ) async throws {
+        let (image, blob) = try await begin(id, .uploadBegan, rule: .uploadImage, context)
+        try await holding(blob, of: id) {
+            let stored = try await receive(body, sizeBytes: sizeBytes, blob: blob, image: image, checksFormat: true)
+            try await activate(image, from: .saving, blob: blob, stored)
+        }
+    }
+
+    /// Stores the bytes for a later import.
+    package func stage(
+        _ body: @escaping ImageBytes, sizeBytes: Int64?, to id: ImageID, for context: CallContext
+    ) async throws {
+        let (image, blob) = try await begin(id, .stagingBegan, rule: .modifyImage, context)
+        try await holding(blob, of: id) {
+            let stored = try await receive(body, sizeBytes: sizeBytes, blob: blob, image: image, checksFormat: false)
+            let now = clock.now()
+            let isStaged = try await database.write { tx in try data.stage(id, blob: blob, stored, at: now, tx) }
+            guard isStaged else { throw Self.gone(id) }
+        }
+    }
+
+    /// Makes staged bytes the image's own. They were inspected as they came; now the formats are known, too.
+    package func importStaged(_ id: ImageID, for context: CallContext) async throws {
+        let image = try await database.read { tx in try access.load(id, for: .modifyImage, context, tx).image }
+        if image.status == .active {
+            throw CloudError.conflict("Image with status active cannot be target for import")
+        }
+        guard image.status == .uploading, let staged = image.staged, let blob = image.blob else {
+            throw CloudError.conflict("Image needs to be staged before 'glance-direct' method can be used")
+        }
+        guard image.containerFormat != nil else {
+            throw CloudError.conflict("'container_format' needs to be set before import")
+        }
+        guard image.diskFormat != nil else { throw CloudError.conflict("'disk_format' needs to be set before import") }
+        try await holding(blob, of: id) {
+            try checkFormat(staged.data.inspection, image)
+            try await activate(image, from: .uploading, blob: blob, staged.data)
+        }
+    }
+
+    /// Takes the image for one upload under a new blob's name.
+    private func begin(_ id: ImageID, _ event: Image.Event, rule: PolicyName, _ context: CallContext) async throws
+        -> (Image, blob: String)
+    {
+        let blob = "\(id).\(ids.hex().prefix(12))"
+        let now = clock.now()
+        return try await database.write { tx in
+            let image = try access.load(id, for: rule, context, tx).image
+            guard let next = image.status.after(event) else { throw Self.illegalTransition(image, event) }
+            if next == .saving {
+                let missing = [("disk_format", image.diskFormat), ("container_format", image.containerFormat)]
+                    .filter { $0.1 == nil }.map(\.0)
+                guard missing.isEmpty else {
+                    throw CloudError.badRequest(
+                        "\(missing.count == 1 ? "Property" : "Properties") \(missing.joined(separator: ", ")) must be set "
+                            + "prior to saving data.")
+                }
+            }
+            guard try data.begin(id, event, blob: blob, at: now, tx) else { throw Self.illegalTransition(image, event) }
+            return (image, blob)
+        }
+    }
+
+    private static func illegalTransition(_ image: Image, _ event: Image.Event) -> CloudError {
+        let wanted = event == .stagingBegan ? Image.Status.uploading : .saving
+        return .conflict(
+            "Image status transition from \(image.status.rawValue) to \(wanted.rawValue) is not allowed",
+            kind: "InvalidImageStatusTransition")
+    }
+
+    /// Runs `body`; when it throws, the file goes and the image is queued again, whatever becomes of the caller.
+    private func holding(_ blob: String, of id: ImageID, _ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch {
+            let now = clock.now()
+            await shielded {
+                await files.remove(blob)
+                // The reconciler frees the image when the database cannot be asked now.
+                try? await database.write { tx in try data.abandon(id, blob: blob, at: now, tx) }
+            }
+            throw error
+        }
+    }
+
+    /// The next piece is received while the last one is digested and written.
+    private func receive(
+        _ body: @escaping ImageBytes, sizeBytes: Int64?, blob: String, image: Image, checksFormat: Bool
+    ) async throws -> StoredData {
+        if let sizeBytes, sizeBytes > config.maximumImageBytes { throw tooLarge }
+        let writer = try await files.create(blob)
+        do {
+            var isInspected = !checksFormat
+            var seen = clock.now()
+            var next = try await batch(body)
+            while let piece = next {
+                guard writer.byteCount + Int64(piece.count) <= config.maximumImageBytes else { throw tooLarge }
+                async let written: Void = writer.append(piece, on: files.pool)
+                next = try await batch(body)
+                try await written
+                if !isInspected, let inspection = writer.preliminaryInspection() {
+                    isInspected = true
+                    try await refuseEarly(inspection, image, body)
+                }
+                let now = clock.now()
+                if now - seen > config.uploadHeartbeat {
+                    seen = now
+                    try await keepAlive(image.id, blob, now)
+                }
+            }
+            if let sizeBytes, writer.byteCount != sizeBytes {
+                throw CloudError.badRequest("Size of uploaded data (\(writer.byteCount)) is not what was said (\(sizeBytes)).")
+            }
+            let stored = try await writer.finish(on: files.pool, directory: files.directory)
+            if checksFormat { try checkFormat(stored.inspection, image) }
+            return stored
+        } catch {
+            await writer.discard(on: files.pool)
+            throw error
+        }
+    }
+
+    private var tooLarge: CloudError {
+        CloudError(.tooLarge, "The incoming image is too large: more than \(config.maximumImageBytes) bytes.")
+    }
+
+    private func batch(_ body: ImageBytes) async throws -> [UInt8]? {
+        guard var bytes = try await body() else { return nil }
+        while bytes.count < Self.batchByteCount, let more = try await body() { bytes.append(contentsOf: more) }
+        return bytes
+    }
+
+    private func keepAlive(_ id: ImageID, _ blob: String, _ now: Timestamp) async throws {
+        let isAlive = try await database.write { tx in try data.keepAlive(id, blob: blob, at: now, tx) }
+        guard isAlive else { throw Self.gone(id) }
+    }
+
+    /// What is wrong at the start need not be stored. The rest is still read: a client that writes hears no answer.
+    private func refuseEarly(_ inspection: ImageInspection, _ image: Image, _ body: ImageBytes) async throws {
+        do {
+            try checkFormat(inspection, image)
+        } catch {
+            while try await body() != nil {}
+            throw error
+        }
+    }
+
+    private func checkFormat(_ inspection: ImageInspection, _ image: Image) throws {
+        guard let declared = image.diskFormat, let container = image.containerFormat else { return }
+        if let reason = inspection.refusal(declared: declared, container: container) {
+            throw CloudError(.unsupportedMediaType, reason, kind: "InvalidImageData")
+        }
+    }
+
+    private func activate(_ image: Image, from status: Image.Status, blob: String, _ stored: StoredData) async throws {
+        let isTold = image.diskFormat == stored.inspection.format
+            && !ImageFormats.opaqueContainers.contains(image.containerFormat ?? "")
+        let virtual = isTold ? stored.inspection.virtualSizeBytes : nil
+        let now = clock.now()
+        let isActive = try await database.write { tx in
+            try data.activate(image.id, from: status, blob: blob, stored, virtualSizeBytes: virtual, at: now, tx)
+        }
+        guard isActive else { throw Self.gone(image.id) }
+    }
+
+    private static func gone(_ id: ImageID) -> CloudError {
+        .notFound(
+            """
+            Image \(id) could not be found after upload. The image may have been deleted during the upload, cleaning up \
+            the chunks uploaded.
+            """, kind: "Gone")
+    }
+
+    // MARK: Download
+
+    /// The open file, which the caller closes. Nil when the image has no bytes yet.
+    package func download(_ id: ImageID, for context: CallContext) async throws
+        -> (image: Image, descriptor: Int32, sizeBytes: Int64)?
+    {
+        let image = try await database.read { tx in
+            let visible = try access.load(id, context, tx)
+            if visible.image.status == .deactivated, !context.allows(.contextIsAdmin, [:]) {
+                throw CloudError.forbidden(
+                    "The requested image has been deactivated. Image data download is forbidden.")
+            }
+            try visible.authorize(.downloadImage, context)
+            return visible.image
+        }
+        guard image.hasData, let blob = image.blob else { return nil }
+        guard let file = try await files.open(blob) else {
+            throw CloudError(.unavailable, "The image data is not available.", cause: "blob \(blob) has no file")
+        }
+        return (image, file.descriptor, file.sizeBytes)
+    }
+}

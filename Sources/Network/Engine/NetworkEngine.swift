@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import NetworkContract
+import PolicyKit
+
+/// Networks: made, listed, changed and removed. Its extension `ServerPorts.swift` is what Compute uses.
+package struct NetworkEngine: Sendable {
+    let environment: NetworkEnvironment
+
+    package init(_ environment: NetworkEnvironment) { self.environment = environment }
+
+    // MARK: Read
+
+    package func list(_ query: ListQuery, for context: CallContext) async throws -> [Network] {
+        let viewer = context.viewer("get_network")
+        return try await environment.read { try NetworkStore.list(query, for: viewer, $0) }
+    }
+
+    package func get(_ id: NetworkID, for context: CallContext) async throws -> Network {
+        let network = try await environment.read { try NetworkStore.find(id, for: context.projectID, $0) }
+        guard let network else { throw NetworkFault.networkNotFound(id) }
+        try Self.authorizeSight(of: network, for: context)
+        return network
+    }
+
+    static func authorizeSight(of network: Network, for context: CallContext) throws {
+        try context.authorizeSight(
+            "get_network", PolicyTarget(network), missing: NetworkFault.networkNotFound(network.id))
+    }
+
+    /// The network, when the caller may see it.
+    static func visible(_ id: NetworkID, for context: CallContext, _ change: NetworkChange) throws -> Network {
+        guard let network = try NetworkStore.find(id, for: context.projectID, change.transaction) else {
+            throw NetworkFault.networkNotFound(id)
+        }
+        try authorizeSight(of: network, for: context)
+        return network
+    }
+
+    // MARK: Create
+
+    package func create(_ drafts: [NetworkDraft], for context: CallContext) async throws -> [Network] {
+        try await environment.write { change in
+            try drafts.map { try Self.create($0, for: context, change) }
+        }
+    }
+
+    static func create(_ draft: NetworkDraft, for context: CallContext, _ change: NetworkChange) throws -> Network {
+        let project = try context.projectForNew(draft.project)
+        let target = PolicyTarget(project: project)
+        try context.authorizeCreation("create_network", target)
+        try context.authorizeAttributes("create_network", draft.given, target)
+        return try insert(draft, project: project, change)
+    }
+
+    static func insert(_ draft: NetworkDraft, project: ProjectID, _ change: NetworkChange) throws -> Network {
+        try change.checkQuota(.network, project)
+        let id: NetworkID = change.newID()
+        let segment = try SegmentAllocator.allocate(draft, for: id, change)
+        let largest = segment.kind == .geneve
+            ? change.config.physicalMTU - change.config.overlayOverhead : change.config.physicalMTU
+        try checkMTU(draft.mtu, largest)
+        let network = Network(
+            id: id, project: project, name: draft.name ?? "", isEnabled: draft.isEnabled ?? true,
+            mtu: draft.mtu.flatMap { $0 == 0 ? nil : $0 } ?? largest, kind: segment.kind,
+            physicalNetwork: segment.physicalNetwork, segment: segment.number, isExternal: draft.isExternal ?? false,
+            isDefault: draft.isDefault ?? false, hasPortSecurity: draft.hasPortSecurity ?? true,
+            dnsDomain: draft.dnsDomain ?? "", zoneHints: JSONList.encode(draft.zoneHints ?? []),
+            isShared: draft.isShared ?? false, subnets: [], standard: change.standard(draft.description, draft.tags))
+        try checkDefault(network)
+        try NetworkStore.insert(network, change.transaction)
+        if network.isShared { try share(network, .shared, change) }
+        if network.isExternal { try share(network, .external, change) }
+        change.mark(.network(id))
+        return network
+    }
+
+    private static func checkMTU(_ mtu: Int?, _ largest: Int) throws {
+        guard let mtu, mtu != 0 else { return }
+        guard mtu >= 68, mtu <= largest else {
+            throw NetworkFault.invalidInput("Requested MTU is too \(mtu < 68 ? "small" : "big"), maximum is \(largest)")
+        }
+    }
+
+    private static func checkDefault(_ network: Network) throws {
+        guard !network.isDefault || network.isExternal else {
+            throw NetworkFault.badRequest("network", "A default network must be external")
+        }
+    }
+
+    /// Shows the network to every project.
+    private static func share(_ network: Network, _ action: RBACPolicy.Action, _ change: NetworkChange) throws {
+        guard try RBACStore.entry(network.id.rawValue, action, "*", change.transaction) == nil else { return }
+        try RBACStore.insert(
+            RBACPolicy(
+                id: change.newID(), project: network.project, objectType: .network, object: network.id.rawValue,
+                action: action, target: "*", createdAt: change.now), change.transaction)
+    }
+
+    // MARK: Update
+
+    package func update(_ id: NetworkID, _ draft: NetworkDraft, ifMatch: Int? = nil, for context: CallContext) async throws
+        -> Network
+    {
+        try await environment.write { change in
+            guard let old = try NetworkStore.find(id, for: context.projectID, change.transaction) else {
+                throw NetworkFault.networkNotFound(id)
+            }
+            let target = PolicyTarget(old)
+            try context.authorizeChange(
+                "update_network", seenBy: "get_network", target, missing: NetworkFault.networkNotFound(id))
+            try context.authorizeAttributes("update_network", draft.given, target)
+            try old.standard.check(ifMatch)
+            return try Self.update(old, draft, change)
+        }
+    }
+
+    private static func update(_ old: Network, _ draft: NetworkDraft, _ change: NetworkChange) throws -> Network {
+        guard draft.kind == nil || draft.kind == old.kind.rawValue,
+            draft.physicalNetwork == nil || draft.physicalNetwork == old.physicalNetwork
+        else {
+            throw NetworkFault.invalidInput("Plugin does not support updating provider attributes")
+        }
+        var network = old
+        network.name = draft.name ?? old.name
+        network.isEnabled = draft.isEnabled ?? old.isEnabled
+        network.isExternal = draft.isExternal ?? old.isExternal
+        network.isShared = draft.isShared ?? old.isShared
+        network.isDefault = draft.isDefault ?? (old.isDefault && network.isExternal)
+        network.hasPortSecurity = draft.hasPortSecurity ?? old.hasPortSecurity
+        network.dnsDomain = draft.dnsDomain ?? old.dnsDomain
+        let largest = old.kind == .geneve
+            ? change.config.physicalMTU - change.config.overlayOverhead : change.config.physicalMTU
+        try checkMTU(draft.mtu, largest)
+        if let mtu = draft.mtu { network.mtu = mtu == 0 ? largest : mtu }
+        if let segment = draft.segment, segment != old.segment {
+            network.segment = try SegmentAllocator.move(old, to: segment, change)
+        }
+        network.standard.apply(description: draft.description, tags: draft.tags)
+        try checkDefault(network)
+        if network.isShared != old.isShared { try setShared(network, .shared, network.isShared, change) }
+        if network.isExternal != old.isExternal { try setShared(network, .external, network.isExternal, change) }
+        network.standard.touch(change)
+        try NetworkStore.update(network, change.transaction)
+        change.mark(.network(network.id))
+        if network.mtu != old.mtu {
+            for router in try RouterStore.connected(to: network.id, change.transaction) { change.mark(.router(router)) }
+        }
+        return network
+    }
+
+    private static func setShared(
+        _ network: Network, _ action: RBACPolicy.Action, _ isOn: Bool, _ change: NetworkChange
+    ) throws {
+        if isOn { return try share(network, action, change) }
+        try RBACEngine.checkUnused(network, action, target: "*", change)
+        if let entry = try RBACStore.entry(network.id.rawValue, action, "*", change.transaction) {
+            try RBACStore.delete(entry.id, change.transaction)
+        }
+    }
+
+    // MARK: Delete
+
+    package func delete(_ id: NetworkID, ifMatch: Int? = nil, for context: CallContext) async throws {
+        try await environment.write { change in
+            guard let network = try NetworkStore.find(id, for: context.projectID, change.transaction) else {
+                throw NetworkFault.networkNotFound(id)
+            }
+            try context.authorizeChange(
+                "delete_network", seenBy: "get_network", PolicyTarget(network), missing: NetworkFault.networkNotFound(id))
+            try network.standard.check(ifMatch)
+            try Self.remove(network, change)
+        }
+    }
+
+    /// Takes the cloud's own ports and the subnets along; any other port keeps the network.
+    private static func remove(_ network: Network, _ change: NetworkChange) throws {
+        let ports = try PortStore.all(where: "p.network_id = \(network.id)", change.transaction)
+        guard ports.allSatisfy({ DeviceOwner.automatic.contains($0.deviceOwner) }) else {
+            throw NetworkFault.networkInUse(network.id)
+        }
+        for port in ports { try PortOperations.remove(port, change) }
+        for subnet in network.subnets { try SubnetStore.delete(subnet, change.transaction) }
+        try NetworkStore.delete(network.id, change.transaction)
+        change.mark(.network(network.id))
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import NetworkContract
+import PolicyKit
+import QuotaKit
+
+/// Limits of projects and what they use, as the API shows them.
+package struct NetworkQuotaEngine: Sendable {
+    let environment: NetworkEnvironment
+
+    package init(_ environment: NetworkEnvironment) { self.environment = environment }
+
+    package func limits(of project: ProjectID, for context: CallContext) async throws -> [NetworkQuota: Int] {
+        try context.authorize(PolicyTarget(project: project), as: "get_quota")
+        return try await environment.read { Self.typed(try environment.quotas.limits(of: project, $0)) }
+    }
+
+    package func defaults(of project: ProjectID, for context: CallContext) async throws -> [NetworkQuota: Int] {
+        try context.authorize(PolicyTarget(project: project), as: "get_quota")
+        return try await environment.read { Self.typed(try environment.quotas.classLimits($0)) }
+    }
+
+    package func usage(of project: ProjectID, for context: CallContext) async throws -> [NetworkQuota: (limit: Int, used: Int)] {
+        try context.authorize(PolicyTarget(project: project), as: "get_quota")
+        return try await environment.read { transaction in
+            let limits = Self.typed(try environment.quotas.limits(of: project, transaction))
+            var usage: [NetworkQuota: (limit: Int, used: Int)] = [:]
+            for (resource, limit) in limits { usage[resource] = (limit, try resource.used(by: project, transaction)) }
+            return usage
+        }
+    }
+
+    /// Projects that have limits of their own. For administrators.
+    package func all(for context: CallContext) async throws -> [(project: ProjectID, limits: [NetworkQuota: Int])] {
+        try context.authorize([:], as: "get_quota")
+        return try await environment.read { transaction in
+            try environment.quotas.projects(transaction).map { project in
+                (project, Self.typed(try environment.quotas.limits(of: project, transaction)))
+            }
+        }
+    }
+
+    /// Refuses a limit below what is used, unless `isForced` (quota-check-limit).
+    package func set(
+        _ limits: [NetworkQuota: Int], isForced: Bool, for project: ProjectID, _ context: CallContext
+    ) async throws -> [NetworkQuota: Int] {
+        try context.authorize(PolicyTarget(project: project), as: "update_quota")
+        return try await environment.write { change in
+            if !isForced {
+                for (resource, limit) in limits where limit >= 0 {
+                    let used = try resource.used(by: project, change.transaction)
+                    guard used <= limit else {
+                        throw NetworkFault.badRequest(
+                            "quota", "Quota limit \(limit) for \(resource.rawValue) is less than its usage \(used)")
+                    }
+                }
+            }
+            let named = Dictionary(uniqueKeysWithValues: limits.map { ($0.key.rawValue, $0.value) })
+            try environment.quotas.set(named, for: project, change.transaction)
+            return Self.typed(try environment.quotas.limits(of: project, change.transaction))
+        }
+    }
+
+    package func delete(_ project: ProjectID, for context: CallContext) async throws {
+        try context.authorize(PolicyTarget(project: project), as: "delete_quota")
+        try await environment.write { change in
+            guard try environment.quotas.delete(project, change.transaction) else {
+                throw CloudError.notFound("Quota for tenant \(project) could not be found.", kind: "TenantQuotaNotFound")
+            }
+        }
+    }
+
+    private static func typed(_ limits: [String: Int]) -> [NetworkQuota: Int] {
+        var typed: [NetworkQuota: Int] = [:]
+        for (name, limit) in limits { if let resource = NetworkQuota(rawValue: name) { typed[resource] = limit } }
+        return typed
+    }
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import DatabaseKit
+import NetworkContract
+import PolicyKit
+
+/// What a caller gives to share an object.
+package struct RBACDraft: Sendable {
+    package var project: ProjectID?
+    package var objectType: String
+    package var object: String
+    package var action: String
+    package var target: String
+
+    package init(objectType: String, object: String, action: String, target: String) {
+        self.objectType = objectType
+        self.object = object
+        self.action = action
+        self.target = target
+    }
+}
+
+/// Leave of one project to use another's networks and security groups.
+package struct RBACEngine: Sendable {
+    let environment: NetworkEnvironment
+
+    package init(_ environment: NetworkEnvironment) { self.environment = environment }
+
+    package func list(_ query: ListQuery, for context: CallContext) async throws -> [RBACPolicy] {
+        let viewer = context.viewer("get_rbac_policy")
+        return try await environment.read { try RBACStore.list(query, for: viewer, $0) }
+    }
+
+    private static func missing(_ id: RBACPolicyID) -> CloudError {
+        .notFound("RBAC policy of type network with ID \(id) not found", kind: "RbacPolicyNotFound")
+    }
+
+    package func get(_ id: RBACPolicyID, for context: CallContext) async throws -> RBACPolicy {
+        guard let policy = try await environment.read({ try RBACStore.find(id, $0) }) else { throw Self.missing(id) }
+        try context.authorizeSight("get_rbac_policy", PolicyTarget(project: policy.project), missing: Self.missing(id))
+        return policy
+    }
+
+    package func create(_ draft: RBACDraft, for context: CallContext) async throws -> RBACPolicy {
+        try await environment.write { change in
+            let project = try context.projectForNew(draft.project)
+            var target = PolicyTarget(project: project)
+            target["target_tenant"] = draft.target
+            try context.authorizeCreation("create_rbac_policy", target)
+            try context.authorizeAttributes("create_rbac_policy", ["target_tenant"], target)
+            let (type, action) = try Self.checked(draft)
+            try Self.authorizeObject(type, draft.object, for: context, change)
+            try change.checkQuota(.rbacPolicy, project)
+            guard try RBACStore.entry(draft.object, action, draft.target, change.transaction) == nil else {
+                throw CloudError.conflict(
+                    "An RBAC policy already exists with those values.", kind: "DuplicateRbacPolicy")
+            }
+            let policy = RBACPolicy(
+                id: change.newID(), project: project, objectType: type, object: draft.object, action: action,
+                target: draft.target, createdAt: change.now)
+            try RBACStore.insert(policy, change.transaction)
+            try Self.setExternal(policy, true, change)
+            return policy
+        }
+    }
+
+    private static func checked(_ draft: RBACDraft) throws -> (RBACPolicy.ObjectType, RBACPolicy.Action) {
+        guard let type = RBACPolicy.ObjectType(rawValue: draft.objectType) else {
+            throw CloudError.badRequest(
+                "Invalid input for object_type. Reason: '\(draft.objectType.prefix(64))' is not in ['network', "
+                    + "'security_group'].", kind: "HTTPBadRequest")
+        }
+        guard let action = RBACPolicy.Action(rawValue: draft.action), type == .network || action == .shared else {
+            throw CloudError.badRequest(
+                "Invalid action '\(draft.action.prefix(64))' for object type '\(type.rawValue)'. Valid actions: "
+                    + (type == .network ? "access_as_shared, access_as_external" : "access_as_shared"),
+                kind: "InvalidAction")
+        }
+        return (type, action)
+    }
+
+    /// Only the owner of an object, or an administrator, shares it.
+    private static func authorizeObject(
+        _ type: RBACPolicy.ObjectType, _ object: String, for context: CallContext, _ change: NetworkChange
+    ) throws {
+        switch type {
+        case .network:
+            let id = NetworkID(object)
+            guard let network = try NetworkStore.find(id, for: context.projectID, change.transaction) else {
+                throw NetworkFault.networkNotFound(id)
+            }
+            try context.authorizeChange(
+                "update_network", seenBy: "get_network", PolicyTarget(network), missing: NetworkFault.networkNotFound(id))
+        case .securityGroup:
+            let id = SecurityGroupID(object)
+            guard let group = try SecurityGroupStore.find(id, for: context.projectID, change.transaction) else {
+                throw NetworkFault.groupNotFound(id)
+            }
+            try context.authorizeChange(
+                "update_security_group", seenBy: "get_security_group", PolicyTarget(group),
+                missing: NetworkFault.groupNotFound(id))
+        }
+    }
+
+    /// A network that one project may use as external is an external one.
+    private static func setExternal(_ policy: RBACPolicy, _ isExternal: Bool, _ change: NetworkChange) throws {
+        guard policy.action == .external else { return }
+        try change.transaction.execute(
+            "UPDATE networks SET is_external = \(isExternal), updated_at = \(change.now) WHERE id = \(policy.object)")
+        change.mark(.network(NetworkID(policy.object)))
+    }
+
+    package func update(_ id: RBACPolicyID, target: String, for context: CallContext) async throws -> RBACPolicy {
+        try await environment.write { change in
+            guard var policy = try RBACStore.find(id, change.transaction) else { throw Self.missing(id) }
+            var object = PolicyTarget(project: policy.project)
+            object["target_tenant"] = target
+            try context.authorizeChange("update_rbac_policy", seenBy: "get_rbac_policy", object, missing: Self.missing(id))
+            try context.authorizeAttributes("update_rbac_policy", ["target_tenant"], object)
+            guard target != policy.target else { return policy }
+            try Self.checkUnused(policy, change)
+            policy.target = target
+            try RBACStore.update(policy, change.transaction)
+            return policy
+        }
+    }
+
+    package func delete(_ id: RBACPolicyID, for context: CallContext) async throws {
+        try await environment.write { change in
+            guard let policy = try RBACStore.find(id, change.transaction) else { throw Self.missing(id) }
+            try context.authorizeChange(
+                "delete_rbac_policy", seenBy: "get_rbac_policy", PolicyTarget(project: policy.project),
+                missing: Self.missing(id))
+            try Self.checkUnused(policy, change)
+            try RBACStore.delete(id, change.transaction)
+            let others = try change.transaction.exists(
+                "SELECT 1 FROM network_rbac WHERE object_id = \(policy.object) AND action = 'access_as_external' LIMIT 1")
+            if !others { try Self.setExternal(policy, false, change) }
+        }
+    }
+
+    private static func checkUnused(_ policy: RBACPolicy, _ change: NetworkChange) throws {
+        switch policy.objectType {
+        case .network:
+            guard let network = try NetworkStore.find(NetworkID(policy.object), for: nil, change.transaction) else { return }
+            try checkUnused(network, policy.action, target: policy.target, change)
+        case .securityGroup:
+            let isUsed = try change.transaction.exists(
+                """
+                SELECT 1 FROM port_groups g JOIN ports p ON p.id = g.port_id JOIN security_groups s ON s.id = g.group_id
+                 WHERE g.group_id = \(policy.object) AND p.project_id <> s.project_id
+                   AND (\(policy.target) = '*' OR p.project_id = \(policy.target)) LIMIT 1
+                """)
+            guard !isUsed else { throw inUse(policy.object) }
+        }
+    }
+
+    private static func inUse(_ object: String) -> CloudError {
+        .conflict(
+            "RBAC policy on object \(object) cannot be removed because other objects depend on it.", kind: "RbacPolicyInUse")
+    }
+
+    /// Leave to use a network cannot be taken back while it is used.
+    static func checkUnused(
+        _ network: Network, _ action: RBACPolicy.Action, target: String, _ change: NetworkChange
+    ) throws {
+        switch action {
+        case .shared:
+            let isUsed = try change.transaction.exists(
+                """
+                SELECT 1 FROM ports WHERE network_id = \(network.id) AND project_id NOT IN (\(network.project), '')
+                   AND (\(target) = '*' OR project_id = \(target))
+                   AND project_id NOT IN (SELECT target_project FROM network_rbac WHERE object_id = \(network.id)
+                       AND action = 'access_as_shared' AND target_project <> \(target)) LIMIT 1
+                """)
+            guard !isUsed else {
+                if target != "*" { throw inUse(network.id.rawValue) }
+                throw CloudError.conflict(
+                    "Unable to reconfigure sharing settings for network \(network.id). Multiple tenants are using it.",
+                    kind: "InvalidSharedSetting")
+            }
+        case .external:
+            let isUsed = try change.transaction.exists(
+                """
+                SELECT 1 FROM routers WHERE gateway_network = \(network.id)
+                   AND (\(target) = '*' OR project_id = \(target)) LIMIT 1
+                """)
+            guard !isUsed else {
+                throw CloudError.conflict(
+                    "External network \(network.id) cannot be updated to be made non-external, since it has existing "
+                        + "gateway ports.", kind: "ExternalNetworkInUse")
+            }
+        }
+    }
+}
