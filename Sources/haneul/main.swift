@@ -28,6 +28,7 @@ do {
     case "exec": try ExecCommand.run(Array(words.dropFirst()))
     case "ssh": try SSHCommand.run(Array(words.dropFirst()))
     case "host-init": try SandboxHost.run(Array(words.dropFirst()))
+    case "prepare-switch": try await PrepareSwitchCommand.run()
     case "serve": try await ServeCommand.run(Array(words.dropFirst()))
     case "save-guests": try await SaveGuestsCommand.run(Array(words.dropFirst()))
     case nil, "help", "--help", "-h": Terminal.say(usage)

@@ -2,6 +2,7 @@
 import BaseKit
 import DatabaseKit
 import DatabaseSQLite
+import Glibc
 import LogKit
 import TestKit
 import Testing
@@ -114,7 +115,8 @@ struct DatabaseTests {
         let sum = try await database.read { transaction in
             var sum = 0
             for width in 1...400 {
-                sum += try transaction.count("SELECT count(*) WHERE 'x' IN \(list: Array(repeating: "x", count: width))")
+                let list = Array(repeating: "x", count: width)
+                sum += try transaction.count("SELECT count(*) WHERE 'x' IN \(list: list)")
             }
             return sum
         }
@@ -272,6 +274,17 @@ struct DatabaseTests {
             let other = try SQLiteDatabase(path: path, readers: 1)
             #expect(try await names(other) == ["kept"])
             await other.close()
+        }
+    }
+
+    @Test("nobody else can read the file")
+    func fileMode() async throws {
+        try await inFile { _, path in
+            for suffix in ["", "-wal", "-shm"] {
+                var information = stat()
+                #expect(stat(path + suffix, &information) == 0)
+                #expect(information.st_mode & 0o777 == 0o600)
+            }
         }
     }
 

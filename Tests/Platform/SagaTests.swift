@@ -65,8 +65,7 @@ struct SagaTests {
             let other = try await world.start("other", on: runner)
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    // Cancelled at once: whether it saw the end or not, the run goes on.
-                    try? await runner.runToEnd(other)
+                    try? await runner.runToEnd(other)  // cancelled at once; the run goes on
                 }
                 group.cancelAll()
             }
@@ -190,7 +189,8 @@ struct SagaTests {
         let first = world.runner { point in
             guard point == .beforeStep(3) else { return }
             started.wake()
-            try await Task.sleep(for: .seconds(60))
+            await Signal().wait()
+            throw CancellationError()
         }
         let id = try await world.start("t", on: first)
         try await withServices([first]) { await started.wait() }

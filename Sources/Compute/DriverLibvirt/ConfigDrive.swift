@@ -10,9 +10,8 @@ struct ConfigDrive {
 
     let files: [GuestSpecification.ConfigDriveFile]
 
-    /// Makes the image at `path`; `folder` is emptied, used and removed.
+    /// Makes the image at `path` of files that `check` has passed; `folder` is emptied, used and removed.
     func write(to path: String, folder: String) async throws {
-        try Self.check(files)
         try FileSystem.removeTree(folder)
         for file in files {
             let target = "\(folder)/\(file.path)"

@@ -106,6 +106,7 @@ struct DomainDescription {
         xml.element("emulator", text: host.config.emulator)
         DiskLayout(guest: guest, hardware: hardware, files: files).write(to: &xml, cache: host.diskCache)
         if hardware.isQ35 {
+            xml.element("controller", ["type": "pci", "model": "pcie-root"])
             // Free slots for what is attached to the running guest.
             for _ in 0..<8 { xml.element("controller", ["type": "pci", "model": "pcie-root-port"]) }
         }

@@ -24,6 +24,15 @@ enum HostFacts {
             }, as: UTF8.self)
     }
 
+    /// What the kernel manages. libvirt counts per NUMA node, and misses memory that was added to a running host.
+    static func memoryMiB() throws -> Int {
+        let kibibytes = field("MemTotal", of: try FileSystem.text("/proc/meminfo") ?? "").prefix { $0 != " " }
+        guard let count = Int(kibibytes) else {
+            throw CloudError(.unavailable, "The host does not tell its memory.", cause: "/proc/meminfo")
+        }
+        return count / 1024
+    }
+
     /// The value of the first line `name : value`; empty when there is none.
     static func field(_ name: String, of table: String) -> String {
         for line in table.split(separator: "\n") {

@@ -65,7 +65,11 @@ final class LibvirtConnection: Sendable {
 
     private func open() throws(LibvirtError) -> Handle {
         try LibvirtEventLoop.start()
-        guard let pointer = virConnectOpen(uri) else { throw LibvirtError.last() }
+        guard let pointer = virConnectOpen(uri) else {
+            var error = LibvirtError.last()
+            error.isUnreachable = true
+            throw error
+        }
         let handle = Handle(pointer)
         try succeed(virConnectSetKeepAlive(pointer, Self.keepAliveSeconds, Self.keepAliveCount))
         try sink.register(with: pointer)

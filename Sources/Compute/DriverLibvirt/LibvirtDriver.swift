@@ -67,7 +67,7 @@ package final class LibvirtDriver: HypervisorDriver, Service {
             return HypervisorInfo(
                 hostname: config.hostname, type: "QEMU", version: try host.version(),
                 virtualizationType: virtualization.rawValue, vcpus: Int(node.cpus),
-                memoryMiB: Int(node.memory / 1024), diskGiB: Int(space.totalBytes >> 30),
+                memoryMiB: try HostFacts.memoryMiB(), diskGiB: Int(space.totalBytes >> 30),
                 cpuInfo: try HostFacts.cpuInfo(node), hostAddress: config.hostAddress)
         }
     }
@@ -94,6 +94,7 @@ package final class LibvirtDriver: HypervisorDriver, Service {
         try await watch.changing(guest.serverID) {
             let files = try GuestFiles(guest.serverID, config)
             let hardware = try GuestHardware(guest.rootImage.properties)
+            try ConfigDrive.check(guest.configDrive)
             let layout = DiskLayout(guest: guest, hardware: hardware, files: files)
             let xml = DomainDescription(guest: guest, hardware: hardware, files: files, host: try await domainHost()).xml()
             try await removeDomain(guest.serverID)

@@ -6,6 +6,8 @@ import CLibvirt
 struct LibvirtError: Error, CustomStringConvertible {
     let code: Int32
     let message: String
+    /// There was no connection to begin with.
+    var isUnreachable = false
 
     /// Reads and clears the thread's last error.
     static func last() -> LibvirtError {
@@ -21,7 +23,7 @@ struct LibvirtError: Error, CustomStringConvertible {
 
     /// For the one who asked for `operation`; libvirt's own words name files of the host and go to the log only.
     func cloudError(_ operation: String) -> CloudError {
-        if isCode(VIR_ERR_NO_CONNECT) || isCode(VIR_ERR_RPC) || isCode(VIR_ERR_INVALID_CONN) {
+        if isUnreachable || isCode(VIR_ERR_NO_CONNECT) || isCode(VIR_ERR_RPC) || isCode(VIR_ERR_INVALID_CONN) {
             return CloudError(.unavailable, "The hypervisor is not reachable.", cause: "\(operation): \(self)")
         }
         return CloudError(.unavailable, "The hypervisor failed to \(operation).", cause: description)

@@ -76,6 +76,10 @@ package struct HostStore: Sendable {
 
     // MARK: Orphans
 
+    package func hasOrphans(_ host: String, _ transaction: any Transaction) throws -> Bool {
+        try transaction.exists("SELECT 1 FROM compute_orphans WHERE host = \(host)")
+    }
+
     /// Guests on `host` that no server owns, with the time when they were first seen. Forgets those not in `seen`.
     package func updateOrphans(
         _ host: String, seen: [ServerID], at time: Timestamp, _ transaction: any Transaction

@@ -112,10 +112,39 @@ package struct ServerStore: Sendable {
         return Dictionary(pairs, uniquingKeysWith: +)
     }
 
-    package func livingIDs(_ transaction: any Transaction) throws -> [(id: ServerID, host: String?, hasRun: Bool)] {
-        try transaction.query("SELECT id, host, saga_run FROM servers WHERE is_deleted = 0") {
-            ($0.id(0), $0.textOrNil(1), !$0.isNull(2))
+    /// What became of a server that something outside the database still names.
+    package struct Fate: Sendable {
+        package var id: ServerID
+        package var isUnknown: Bool
+        package var isDeleted: Bool
+        package var host: String?
+        package var hasRun: Bool
+    }
+
+    package func fates(of ids: [ServerID], _ transaction: any Transaction) throws -> [Fate] {
+        var fates: [ServerID: Fate] = [:]
+        for start in stride(from: 0, to: ids.count, by: 500) {
+            let part = ids[start..<min(start + 500, ids.count)]
+            try transaction.forEach(
+                "SELECT id, is_deleted, host, saga_run FROM servers WHERE id IN \(list: part.map(\.rawValue))"
+            ) { row in
+                let id: ServerID = row.id(0)
+                fates[id] = Fate(
+                    id: id, isUnknown: false, isDeleted: row.bool(1), host: row.textOrNil(2), hasRun: !row.isNull(3))
+            }
         }
+        return ids.map {
+            fates[$0] ?? Fate(id: $0, isUnknown: true, isDeleted: false, host: nil, hasRun: false)
+        }
+    }
+
+    /// Living servers that a run has held since before `limit`, or that are in the middle of something without a run.
+    package func unattended(since limit: Timestamp, _ transaction: any Transaction) throws -> [Server] {
+        try transaction.query(
+            """
+            SELECT \(Self.columns) FROM servers
+             WHERE is_deleted = 0 AND updated_at < \(limit) AND (saga_run IS NOT NULL OR task_state IS NOT NULL)
+            """, Self.server)
     }
 
     package func hosts(of ids: [ServerID], _ transaction: any Transaction) throws -> [(id: ServerID, host: String)] {
@@ -218,6 +247,10 @@ package struct ServerStore: Sendable {
         try transaction.execute("DELETE FROM server_tags WHERE server_id = \(id)")
         try transaction.execute("DELETE FROM server_group_members WHERE server_id = \(id)")
         try transaction.execute("DELETE FROM compute_console_tokens WHERE server_id = \(id)")
+    }
+
+    package func hasEnded(before limit: Timestamp, _ transaction: any Transaction) throws -> Bool {
+        try transaction.exists("SELECT 1 FROM servers WHERE is_deleted = 1 AND terminated_at < \(limit)")
     }
 
     /// Forgets servers that ended before `limit`. Returns how many.

@@ -10,6 +10,7 @@ import OVSDBKit
 package struct HostNetworkSetup: Sendable {
     /// The switch that OVN programs.
     package static let integrationBridge = "br-int"
+    private static let log = Logger("network")
 
     /// A bridge of the host, with the network cards that belong to it.
     package struct Bridge: Sendable {
@@ -110,7 +111,7 @@ package struct HostNetworkSetup: Sendable {
                     try links.disableTransmitChecksum(device)
                 } catch let error as SystemError {
                     // A device that cannot leave checksums out never does.
-                    log.debug("checksums not changed", ["device": device, "error": error])
+                    Self.log.debug("checksums not changed", ["device": device, "error": error])
                 }
             }
             try links.setUp(device)

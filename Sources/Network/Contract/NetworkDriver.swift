@@ -114,6 +114,18 @@ package struct LogicalPort: Sendable, Equatable {
         }
     }
 
+    /// `bootfile-name`, … as upstream names DHCP options.
+    package struct ExtraDHCPOption: Sendable, Equatable {
+        package var name: String
+        package var value: String
+        package var isIPv6: Bool
+        package init(name: String, value: String, isIPv6: Bool) {
+            self.name = name
+            self.value = value
+            self.isIPv6 = isIPv6
+        }
+    }
+
     package var id: PortID
     package var name: String
     package var network: NetworkID
@@ -129,6 +141,8 @@ package struct LogicalPort: Sendable, Equatable {
     package var host: String?
     package var deviceID: String
     package var hostname: String
+    /// What DHCP tells this port beside what it tells the subnet; it wins over the subnet's.
+    package var extraDHCPOptions: [ExtraDHCPOption] = []
 
     package init(
         id: PortID, name: String, network: NetworkID, kind: Kind, macAddress: String, addresses: [Address],

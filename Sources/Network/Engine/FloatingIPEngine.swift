@@ -79,6 +79,8 @@ package struct FloatingIPEngine: Sendable {
         portDraft.deviceOwner = DeviceOwner.floatingIP
         if draft.address != nil || draft.subnet != nil {
             portDraft.addresses = [.init(subnet: draft.subnet, address: draft.address)]
+        } else {
+            portDraft.addresses = [try anyAddress(on: network, change)]
         }
         let port = try PortOperations.insert(
             portDraft, project: ProjectID(""), on: network, checksQuota: false, change)
@@ -87,6 +89,18 @@ package struct FloatingIPEngine: Sendable {
                 "No IPv4 address is left on external network \(network.id).", kind: "ExternalIpAddressExhausted")
         }
         return (port, address)
+    }
+
+    /// IPv4 alone: nothing translates to the other addresses that a port gets by itself.
+    private static func anyAddress(on network: Network, _ change: NetworkChange) throws -> PortDraft.Address {
+        let allocator = try AddressAllocator(network, change)
+        let mac = MACAddress.generated(from: 0)
+        for subnet in allocator.subnets where !subnet.cidr.isIPv6 && subnet.serves(DeviceOwner.floatingIP) {
+            if let address = try allocator.next(in: subnet, mac: mac, owner: DeviceOwner.floatingIP) {
+                return PortDraft.Address(subnet: subnet.id, address: address)
+            }
+        }
+        throw NetworkFault.noAddresses(on: network.id)
     }
 
     private static func reload(_ id: FloatingIPID, _ change: NetworkChange) throws -> FloatingIP {

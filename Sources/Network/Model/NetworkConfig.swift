@@ -18,6 +18,8 @@ package struct NetworkConfig: Sendable, Equatable {
     /// Defaults for projects without a quota of their own; -1 is unlimited.
     package var quotas: [NetworkQuota: Int] = Dictionary(
         uniqueKeysWithValues: NetworkQuota.allCases.map { ($0, $0.defaultLimit) })
+    /// Whether a floating IP's traffic leaves from its guest's own host instead of the gateway host.
+    package var distributesFloatingIPs = false
     /// How often the data plane is compared with the database.
     package var reconcileInterval: Duration = .seconds(300)
 

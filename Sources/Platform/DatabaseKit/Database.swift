@@ -3,7 +3,8 @@ import BaseKit
 
 /// What went wrong in the database, in terms that every engine shares.
 package enum DatabaseError: Error, Sendable, CustomStringConvertible {
-    /// A unique index or primary key refused the row. `constraint` is as the engine names it: `ports.mac_address, ports.network_id`.
+    /// A unique index or primary key refused the row. `constraint` is as the engine names it:
+    /// `ports.mac_address, ports.network_id`.
     case unique(constraint: String)
     /// A foreign key refused the row or its removal.
     case foreignKey

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
 import DatabaseKit
+import Glibc
 
 /// A database in one file (and its `-wal` and `-shm`): one writer, several readers, each on a thread of its own.
 ///
@@ -16,8 +17,16 @@ package final class SQLiteDatabase: Database {
     /// Opens, or creates, the file. Blocks for a moment: call it once, at the start.
     package init(path: String, readers: Int = 4) throws {
         precondition(readers > 0)
+        Self.makePrivateFile(path)
         writer = SQLiteWriter(try SQLiteConnection(path: path, role: .writer))
         self.readers = SQLiteReaders(path: path, count: readers)
+    }
+
+    /// The file holds secrets. SQLite gives its `-wal` and `-shm` the same mode. Never opens a file that exists:
+    /// closing it would drop the locks that this process has on it. A failure shows when SQLite opens the file.
+    private static func makePrivateFile(_ path: String) {
+        let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
+        if descriptor >= 0 { Glibc.close(descriptor) }
     }
 
     private init(memory connection: SQLiteConnection) {

@@ -22,8 +22,9 @@ final class SQLiteReaders: Sendable {
             let connection = try idle.withLock { $0.popLast() } ?? SQLiteConnection(path: path, role: .reader)
             defer { idle.withLock { $0.append(connection) } }
             try connection.run("BEGIN")
-            // Nothing was written, so there is nothing to lose when the end fails; the next BEGIN would say so.
-            defer { if connection.isInTransaction { try? connection.run("COMMIT") } }
+            defer {
+                try? connection.run("COMMIT")  // nothing was written, so nothing is lost; the next BEGIN would say so
+            }
             let transaction = SQLiteTransaction(connection, isWritable: false)
             defer { transaction.close() }
             return try body(transaction)

@@ -11,6 +11,8 @@ final class SQLiteWriter: Sendable {
     /// A commit comes at the latest after so many closures, or so much time: the first of them waits for it.
     private static let batchLimit = 256
     private static let batchTime = Duration.milliseconds(20)
+    /// Longer ones are logged: every other writer waited.
+    private static let slowBatch = Duration.milliseconds(500)
 
     private struct Queue {
         var jobs = FIFO<any SQLiteJob>()
@@ -72,8 +74,7 @@ final class SQLiteWriter: Sendable {
             guard let job = next.flatMap({ $0 }) else { break }
             if job.isWrite { writeBatch(from: job, connection) } else { Self.single(job, connection) }
         }
-        // Merely tidy: the log is as good as the file. Fails while a reader still reads.
-        try? connection.run("PRAGMA wal_checkpoint(TRUNCATE)")
+        try? connection.run("PRAGMA wal_checkpoint(TRUNCATE)")  // merely tidy: the log is as good as the file
         let waiting = queue.withLock { queue in
             queue.hasEnded = true
             return queue.ended
@@ -106,6 +107,8 @@ final class SQLiteWriter: Sendable {
                 next = isFull ? nil : nextWrite()
             }
             try connection.run("COMMIT")
+            SQLiteMetrics.commits.add()
+            SQLiteMetrics.writes.add(done.count)
         } catch {
             Self.rollBack(connection)
             // One of them made the commit impossible (a deferred constraint, a full disk). Alone, each gets its own
@@ -115,6 +118,9 @@ final class SQLiteWriter: Sendable {
             return
         }
         for job in done { job.finish(failure: nil) }
+        let elapsed = ContinuousClock.now - start
+        SQLiteMetrics.commitTime.observe(elapsed)
+        if elapsed > Self.slowBatch { log.warning("slow write", ["writes": done.count, "time": "\(elapsed)"]) }
     }
 
     /// Throws only when the transaction around the closure is lost; what the closure throws is its caller's.
@@ -155,7 +161,6 @@ final class SQLiteWriter: Sendable {
 
     private static func rollBack(_ connection: SQLiteConnection) {
         guard connection.isInTransaction else { return }
-        // A failed ROLLBACK leaves no transaction either; the next BEGIN would say so.
-        try? connection.run("ROLLBACK")
+        try? connection.run("ROLLBACK")  // a failed one leaves no transaction either; the next BEGIN would say so
     }
 }

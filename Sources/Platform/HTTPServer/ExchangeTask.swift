@@ -14,7 +14,7 @@ extension Exchange {
             upgrade(request, response, subprotocol, body)
             return
         }
-        guard let answer = Answer(response, isHead: isHead, closes: core.isDraining, for: self) else {
+        guard let answer = Answer(response, isHead: isHead, closes: core.isDraining || response.closesConnection, for: self) else {
             core.log.error("response could not be made", ["status": response.status])
             return abort()
         }
@@ -106,4 +106,9 @@ enum PlainResponse {
     private static func isPlain(_ text: String) -> Bool {
         text.utf8.allSatisfy { $0 >= 0x20 || $0 == 0x09 }
     }
+}
+
+extension HTTPResponse {
+    /// A handler that refuses an upgrade asks for the end of the connection: its client speaks no HTTP after it.
+    fileprivate var closesConnection: Bool { headers["Connection"]?.lowercased() == "close" }
 }

@@ -98,8 +98,7 @@ package struct ReconcilerRunner: Service {
     }
 
     private func pause(_ duration: Duration) async {
-        // An early end means cancellation, which the loop sees.
-        try? await Task.sleep(for: duration)
+        try? await Task.sleep(for: duration)  // an early end means cancellation, which the loop sees
     }
 }
 

@@ -147,8 +147,7 @@ package final class SagaRunner: Service {
     private func scanLoop(takingAll: Bool) async {
         var takingAll = takingAll
         while true {
-            // An early end means cancellation.
-            try? await Task.sleep(for: limits.scanInterval)
+            try? await Task.sleep(for: limits.scanInterval)  // an early end means cancellation
             if Task.isCancelled { return }
             if await scan(takingAll: takingAll) { takingAll = false }
         }
@@ -204,8 +203,7 @@ package final class SagaRunner: Service {
         }
         if isQueueWaiting { work.wake() }
         guard case .again(let delay) = outcome else { return forget(ticket.id) }
-        // An early end means cancellation: the run is as saved.
-        try? await Task.sleep(for: delay)
+        try? await Task.sleep(for: delay)  // an early end means cancellation: the run is as saved
         let isQueued = state.withLock { state in
             guard !Task.isCancelled, !state.isDead else { return false }
             state.queue.append(Ticket(id: ticket.id))

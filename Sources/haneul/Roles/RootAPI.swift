@@ -37,6 +37,7 @@ struct RootAPI: ServiceAPI {
 
     private func index(_ request: APIRequest) async throws -> HTTPResponse {
         .json(
+            200,
             JSONWriter.object { writer in
                 writer.array("services") { writer in
                     for (type, prefix) in mounted {
@@ -52,7 +53,7 @@ struct RootAPI: ServiceAPI {
     private func healthz(_ request: APIRequest) async throws -> HTTPResponse {
         let parts = await health()
         let isHealthy = parts.allSatisfy(\.isHealthy)
-        return .json(
+        return HTTPResponse.json(
             isHealthy ? 200 : 503,
             JSONWriter.object { writer in
                 writer.field("healthy", isHealthy)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 
 /// Starts programs for the host's first process, which reaps by itself; elsewhere `LinuxKit.Subprocess` is the way.
@@ -32,7 +33,7 @@ struct HostProcess {
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID))
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | clinux_spawn_setsid))
 
         var variables: [String: String] = [:]
         var entry = environ

@@ -10,7 +10,8 @@ import LogKit
 /// The host is a set of namespaces (network, mount, uts, pid), so every daemon runs with its usual paths and nothing of
 /// the machine is changed. When this process ends, the kernel ends all others in it and removes every interface.
 struct SandboxHost {
-    static let providerNamespace = "provider"
+    /// The host as OVN, libvirt and placement know it.
+    static     static let providerNamespace = "provider"
     static let externalBridge = "br-ex"
     /// The provider network's own end: the router that floating addresses are reached through.
     static let providerAddress = "172.24.4.1/24"
@@ -73,8 +74,7 @@ struct SandboxHost {
         ] {
             try FileSystem.makeDirectories(directory)
         }
-        let name = "haneul"
-        guard sethostname(name, name.utf8.count) == 0 else { throw CommandFailure("Cannot name the host.") }
+        guard sethostname(Self.name, Self.name.utf8.count) == 0 else { throw CommandFailure("Cannot name the host.") }
     }
 
     // MARK: Network
@@ -134,7 +134,8 @@ struct SandboxHost {
         try daemons.start(
             "ovs-vswitchd",
             ["ovs-vswitchd", "unix:/run/openvswitch/db.sock", "--pidfile=/run/openvswitch/ovs-vswitchd.pid"])
-        try configureSwitch()
+        // In a child of its own: this process reaps every child it has, the helpers of a library too.
+        try execute(["/proc/self/exe", "prepare-switch"])
         try daemons.start(
             "ovn-northd",
             [
@@ -165,24 +166,5 @@ struct SandboxHost {
                 usleep(20_000)
             }
         }
-    }
-
-    /// What OVN's controller must find when it starts: it makes its bridge with the datapath that is named here.
-    private func configureSwitch() throws {
-        let datapath = FileSystem.exists("/sys/module/openvswitch") ? "system" : "netdev"
-        log.info("switch datapath", ["type": datapath])
-        try execute([
-            "ovs-vsctl", "--no-wait", "set", "Open_vSwitch", ".", "external_ids:hostname=haneul",
-            "external_ids:system-id=haneul", "external_ids:ovn-remote=unix:/run/ovn/ovnsb_db.sock",
-            "external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip=127.0.0.1",
-            "external_ids:ovn-bridge-datapath-type=\(datapath)", "external_ids:ovn-bridge=br-int",
-            "external_ids:ovn-bridge-mappings=physnet1:\(Self.externalBridge)",
-            "external_ids:ovn-cms-options=enable-chassis-as-gw",
-        ])
-        try execute([
-            "ovs-vsctl", "--may-exist", "add-br", Self.externalBridge, "--", "set", "bridge", Self.externalBridge,
-            "datapath_type=\(datapath)", "fail_mode=standalone", "--", "--may-exist", "add-port", Self.externalBridge,
-            "provider0",
-        ])
     }
 }

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import DatabaseKit
+
+/// Host aggregates and the availability zones that they make. For administrators: the routes' rules say so.
+package struct AggregateEngine: Sendable {
+    private let parts: ComputeParts
+
+    package init(_ parts: ComputeParts) { self.parts = parts }
+
+    package func list() async throws -> [HostAggregate] {
+        let stores = parts.stores
+        return try await parts.database.read { try stores.aggregates.all($0) }
+    }
+
+    package func aggregate(_ number: Int64) async throws -> HostAggregate {
+        let stores = parts.stores
+        guard let found = try await parts.database.read({ try stores.aggregates.aggregate(number, $0) }) else {
+            throw Self.notFound(number)
+        }
+        return found
+    }
+
+    private static func notFound(_ number: Int64) -> CloudError {
+        .notFound("Aggregate \(number) could not be found.", kind: "AggregateNotFound")
+    }
+
+    package func create(name: String, zone: String?) async throws -> HostAggregate {
+        let (stores, now, uuid) = (parts.stores, parts.clock.now(), parts.ids.uuid())
+        return try await parts.database.write { transaction in
+            try Self.checkName(name, besides: nil, stores, transaction)
+            let aggregate = HostAggregate(
+                number: try stores.aggregates.nextNumber(transaction), uuid: uuid, name: name, zone: zone, hosts: [],
+                metadata: [:], createdAt: now, updatedAt: nil)
+            try stores.aggregates.insert(aggregate, transaction)
+            return aggregate
+        }
+    }
+
+    /// `change` says what it becomes; the hosts of an aggregate may be in one zone only.
+    package func edit(
+        _ number: Int64, _ change: @escaping @Sendable (inout HostAggregate) throws -> Void
+    ) async throws -> HostAggregate {
+        let (stores, now) = (parts.stores, parts.clock.now())
+        return try await parts.database.write { transaction in
+            guard let old = try stores.aggregates.aggregate(number, transaction) else { throw Self.notFound(number) }
+            var aggregate = old
+            try change(&aggregate)
+            aggregate.updatedAt = now
+            if aggregate.name != old.name { try Self.checkName(aggregate.name, besides: number, stores, transaction) }
+            if aggregate.zone != old.zone {
+                try Self.checkZone(of: aggregate.hosts, aggregate, "update", stores, transaction)
+                try Self.checkNoServers(on: aggregate.hosts, aggregate, stores, transaction)
+            }
+            try stores.aggregates.update(aggregate, transaction)
+            return aggregate
+        }
+    }
+
+    package func delete(_ number: Int64) async throws {
+        let stores = parts.stores
+        try await parts.database.write { transaction in
+            guard let aggregate = try stores.aggregates.aggregate(number, transaction) else {
+                throw Self.notFound(number)
+            }
+            guard aggregate.hosts.isEmpty else {
+                throw CloudError.badRequest(
+                    "Cannot remove host aggregate \(number). Reason: Host aggregate is not empty.",
+                    kind: "InvalidAggregateAction")
+            }
+            try stores.aggregates.delete(number, transaction)
+        }
+    }
+
+    package func addHost(_ host: String, to number: Int64) async throws -> HostAggregate {
+        let (stores, now) = (parts.stores, parts.clock.now())
+        return try await parts.database.write { transaction in
+            guard var aggregate = try stores.aggregates.aggregate(number, transaction) else {
+                throw Self.notFound(number)
+            }
+            guard try stores.hosts.host(host, transaction) != nil else {
+                throw CloudError.notFound("Compute host \(host) could not be found.", kind: "ComputeHostNotFound")
+            }
+            guard !aggregate.hosts.contains(host) else {
+                throw CloudError.conflict(
+                    "Aggregate \(number) already has host \(host).", kind: "AggregateHostExists")
+            }
+            try Self.checkZone(of: [host], aggregate, "add_host_to", stores, transaction)
+            if aggregate.zone != nil, try stores.aggregates.zones(transaction)[host] != aggregate.zone {
+                try Self.checkNoServers(on: [host], aggregate, stores, transaction)
+            }
+            try stores.aggregates.addHost(host, to: number, transaction)
+            aggregate.hosts = (aggregate.hosts + [host]).sorted()
+            aggregate.updatedAt = now
+            try stores.aggregates.update(aggregate, transaction)
+            return aggregate
+        }
+    }
+
+    package func removeHost(_ host: String, from number: Int64) async throws -> HostAggregate {
+        let (stores, now) = (parts.stores, parts.clock.now())
+        return try await parts.database.write { transaction in
+            guard var aggregate = try stores.aggregates.aggregate(number, transaction) else {
+                throw Self.notFound(number)
+            }
+            guard aggregate.hosts.contains(host) else {
+                throw CloudError.notFound("Aggregate \(number) has no host \(host).", kind: "AggregateHostNotFound")
+            }
+            if aggregate.zone != nil { try Self.checkNoServers(on: [host], aggregate, stores, transaction) }
+            try stores.aggregates.removeHost(host, from: number, transaction)
+            aggregate.hosts.removeAll { $0 == host }
+            aggregate.updatedAt = now
+            try stores.aggregates.update(aggregate, transaction)
+            return aggregate
+        }
+    }
+
+    // MARK: Rules
+
+    private static func checkName(
+        _ name: String, besides number: Int64?, _ stores: ComputeStores, _ transaction: any Transaction
+    ) throws {
+        guard try !stores.aggregates.all(transaction).contains(where: { $0.name == name && $0.number != number }) else {
+            throw CloudError.conflict("Aggregate \(name) already exists.", kind: "AggregateNameExists")
+        }
+    }
+
+    private static func checkZone(
+        of hosts: [String], _ aggregate: HostAggregate, _ action: String, _ stores: ComputeStores,
+        _ transaction: any Transaction
+    ) throws {
+        guard let zone = aggregate.zone else { return }
+        let others = try stores.aggregates.all(transaction).filter {
+            $0.number != aggregate.number && $0.zone != nil && $0.zone != zone
+        }
+        guard !others.contains(where: { !Set($0.hosts).isDisjoint(with: hosts) }) else {
+            throw CloudError.conflict(
+                "Cannot \(action) aggregate \(aggregate.number). Reason: One or more hosts already in availability "
+                    + "zone(s) \(others.compactMap(\.zone)).", kind: "InvalidAggregateAction")
+        }
+    }
+
+    /// A host keeps its zone while servers were put there because of it.
+    private static func checkNoServers(
+        on hosts: [String], _ aggregate: HostAggregate, _ stores: ComputeStores, _ transaction: any Transaction
+    ) throws {
+        for host in hosts where try !stores.servers.onHost(host, transaction).isEmpty {
+            throw CloudError.conflict(
+                "Cannot update aggregate \(aggregate.number). Reason: One or more hosts contain instances in this zone.",
+                kind: "InvalidAggregateAction")
+        }
+    }
+}

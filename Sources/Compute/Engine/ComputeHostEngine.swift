@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import ComputeContract
+import DatabaseKit
+import LogKit
+import MessagingKit
+import PlacementContract
+import PolicyKit
+import Synchronization
+
+/// Hears what hosts say: keeps their rows, their resource providers and the states of their guests.
+package final class ComputeHostEngine: Sendable {
+    /// Rows changed so shortly before a report may not be in it yet.
+    private static let settleTime = Duration.seconds(5)
+
+    private let parts: ComputeParts
+    /// What placement has been told of each host since the start of this process.
+    private let announced = Mutex<[String: HypervisorInfo]>([:])
+
+    package init(_ parts: ComputeParts) { self.parts = parts }
+
+    /// Before the server runs.
+    package func listen(on server: BusServer) {
+        server.hear(HostReport.self) { try await self.report($0) }
+        server.hear(GuestEvent.self) { try await self.guestChanged($0) }
+    }
+
+    // MARK: Hosts
+
+    package func report(_ report: HostReport) async throws {
+        let host = try await recordHost(report)
+        if announced.withLock({ $0[report.host] }) != report.hypervisor {
+            try await parts.placement.ensureProvider(
+                ID(host.nodeID.rawValue), name: host.hypervisor.hostname, inventory: inventory(of: report.hypervisor),
+                traits: [])
+            announced.withLock { $0[report.host] = report.hypervisor }
+        }
+        try await synchronize(report)
+        try await removeOrphans(report)
+    }
+
+    private func recordHost(_ report: HostReport) async throws -> ComputeHost {
+        let (stores, ids, now) = (parts.stores, parts.ids, parts.clock.now())
+        return try await parts.database.write { transaction in
+            if var host = try stores.hosts.host(report.host, transaction) {
+                try stores.hosts.report(
+                    report.host, report.hypervisor, bootedAt: report.bootedAt, at: now, transaction)
+                host.hypervisor = report.hypervisor
+                return host
+            }
+            let host = ComputeHost(
+                number: try stores.hosts.nextNumber(transaction), serviceID: ids.next(), nodeID: ids.next(),
+                host: report.host, isDisabled: false, disabledReason: nil, isForcedDown: false, lastSeenAt: now,
+                createdAt: now, bootedAt: report.bootedAt, hypervisor: report.hypervisor)
+            try stores.hosts.insert(host, transaction)
+            return host
+        }
+    }
+
+    private func inventory(of info: HypervisorInfo) -> [String: ResourceInventory] {
+        let config = parts.config
+        var inventory = [
+            "VCPU": ResourceInventory(
+                total: Int64(info.vcpus), maxUnit: Int64(info.vcpus), allocationRatio: config.cpuAllocationRatio),
+            "MEMORY_MB": ResourceInventory(
+                total: Int64(info.memoryMiB), reserved: Int64(min(config.reservedMemoryMiB, info.memoryMiB / 2)),
+                maxUnit: Int64(info.memoryMiB), allocationRatio: config.memoryAllocationRatio),
+            "DISK_GB": ResourceInventory(
+                total: Int64(info.diskGiB), reserved: Int64(min(config.reservedDiskGiB, info.diskGiB)),
+                maxUnit: Int64(info.diskGiB), allocationRatio: config.diskAllocationRatio),
+        ]
+        // Placement knows no inventory of nothing.
+        inventory = inventory.filter { $0.value.total > 0 }
+        return inventory
+    }
+
+    // MARK: Guests
+
+    package func guestChanged(_ event: GuestEvent) async throws {
+        let (stores, now) = (parts.stores, parts.clock.now())
+        try await parts.database.write { transaction in
+            guard let server = try stores.servers.server(event.server, transaction), server.host == event.host else {
+                return
+            }
+            _ = try Self.observe(server, event.powerState, at: now, stores, transaction)
+        }
+    }
+
+    /// Makes the rows at rest follow the guests of the report.
+    private func synchronize(_ report: HostReport) async throws {
+        let (stores, now) = (parts.stores, parts.clock.now())
+        let guests = Dictionary(
+            report.guests.map { ($0.server, $0.powerState) }, uniquingKeysWith: { first, _ in first })
+        let before = report.takenAt - Self.settleTime
+        let differing = try await parts.database.read { transaction in
+            try stores.servers.onHost(report.host, transaction).filter { server in
+                server.sagaRun == nil && server.updatedAt < before && Self.differs(server, guests[server.id])
+            }
+        }
+        guard !differing.isEmpty else { return }
+        let changed = try await parts.database.write { transaction in
+            try differing.count { old in
+                // Read again: the first read was another transaction.
+                guard let server = try stores.servers.server(old.id, transaction), server.sagaRun == nil,
+                    server.updatedAt == old.updatedAt
+                else { return false }
+                if let power = guests[server.id] {
+                    return try Self.observe(server, power, at: now, stores, transaction)
+                }
+                return try Self.missing(server, on: report.host, at: now, stores, transaction)
+            }
+        }
+        if changed > 0 { parts.log.warning("server states repaired", ["host": report.host, "count": changed]) }
+    }
+
+    private static func differs(_ server: Server, _ power: PowerState?) -> Bool {
+        guard let power else { return server.state.task == nil && server.state.vm != .error && server.state.vm != .building }
+        return server.power != power || server.state.after(.observed(power)) != nil
+    }
+
+    private static func observe(
+        _ server: Server, _ power: PowerState, at now: Timestamp, _ stores: ComputeStores,
+        _ transaction: any Transaction
+    ) throws -> Bool {
+        guard server.sagaRun == nil, !server.isDeleted else { return false }
+        guard let state = server.state.after(.observed(power)) else {
+            if server.power != power { try stores.servers.setPower(server.id, power, transaction) }
+            return false
+        }
+        return try stores.servers.move(server, to: state, run: nil, power: power, at: now, transaction)
+    }
+
+    private static func missing(
+        _ server: Server, on host: String, at now: Timestamp, _ stores: ComputeStores, _ transaction: any Transaction
+    ) throws -> Bool {
+        let fault = CloudError(
+            .notFound, "The guest of this server is not on its host any more.", kind: "InstanceNotFound",
+            cause: "host \(host) reports neither guest nor disks of \(server.instanceName)")
+        guard try stores.servers.move(server, to: ServerState(.error), run: nil, power: .noState, at: now, transaction)
+        else { return false }
+        try stores.servers.setFault(server.id, ServerFault(fault, at: now), transaction)
+        return true
+    }
+
+    // MARK: Orphans
+
+    /// Removes guests and files of servers that have ended, or live on another host. What no row speaks of is not
+    /// touched: a database that was lost must not take the guests with it.
+    private func removeOrphans(_ report: HostReport) async throws {
+        let found = Set(report.guests.map(\.server)).union(report.diskOwners)
+        let (stores, now, host) = (parts.stores, parts.clock.now(), report.host)
+        let ids = found.sorted()
+        let (orphans, unknown) = try await parts.database.read { transaction in
+            var orphans: [ServerID] = []
+            var unknown: [ServerID] = []
+            for fate in try stores.servers.fates(of: ids, transaction) {
+                if fate.isUnknown {
+                    unknown.append(fate.id)
+                } else if fate.isDeleted || (!fate.hasRun && fate.host != host) {
+                    orphans.append(fate.id)
+                }
+            }
+            return (orphans, unknown)
+        }
+        if !unknown.isEmpty {
+            parts.log.error("guests that no server knows", ["host": host, "count": unknown.count, "first": unknown[0]])
+        }
+        let hasKnown = try await parts.database.read { try stores.hosts.hasOrphans(host, $0) }
+        guard hasKnown || !orphans.isEmpty else { return }
+        let firstSeen = try await parts.database.write {
+            try stores.hosts.updateOrphans(host, seen: orphans, at: now, $0)
+        }
+        for (id, since) in firstSeen where now - since >= parts.config.orphanGrace {
+            parts.log.warning("orphan removed", ["host": host, "server": id])
+            _ = try await parts.call(host, DestroyGuest(server: id), timeout: parts.config.powerTimeout)
+        }
+    }
+
+    // MARK: Administration
+
+    package func hosts() async throws -> [ComputeHost] {
+        let stores = parts.stores
+        return try await parts.database.read { try stores.hosts.all($0) }
+    }
+
+    package func isUp(_ host: ComputeHost) -> Bool {
+        host.isUp(at: parts.clock.now(), limit: parts.config.hostTimeout)
+    }
+
+    /// Servers on each host.
+    package func serverCounts() async throws -> [String: Int] {
+        let stores = parts.stores
+        return try await parts.database.read { try stores.servers.countsByHost($0) }
+    }
+
+    package func servers(on host: String) async throws -> [Server] {
+        let stores = parts.stores
+        return try await parts.database.read { try stores.servers.onHost(host, $0) }
+    }
+
+    package func usage(of host: ComputeHost) async throws -> [String: Int64] {
+        try await parts.placement.usage(of: ID(host.nodeID.rawValue))
+    }
+
+    /// The zone of each host.
+    package func zones() async throws -> [String: String] {
+        let (stores, zone) = (parts.stores, parts.config.defaultZone)
+        return try await parts.database.read { transaction in
+            let zones = try stores.aggregates.zones(transaction)
+            return Dictionary(
+                try stores.hosts.all(transaction).map { ($0.host, zones[$0.host] ?? zone) },
+                uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    /// What an administrator says of a host's service; nil leaves it.
+    package func setService(
+        _ host: ComputeHost, isDisabled: Bool?, reason: String?, isForcedDown: Bool?
+    ) async throws -> ComputeHost {
+        let stores = parts.stores
+        return try await parts.database.write { transaction in
+            if let isDisabled {
+                try stores.hosts.setDisabled(host.host, isDisabled, reason: isDisabled ? reason : nil, transaction)
+            }
+            if let isForcedDown { try stores.hosts.setForcedDown(host.host, isForcedDown, transaction) }
+            guard let host = try stores.hosts.host(host.host, transaction) else {
+                throw CloudError.notFound("Service could not be found.")
+            }
+            return host
+        }
+    }
+
+    /// Forgets a host without servers.
+    package func delete(_ host: ComputeHost) async throws {
+        let stores = parts.stores
+        try await parts.database.write { transaction in
+            guard try stores.servers.onHost(host.host, transaction).isEmpty else {
+                throw CloudError.conflict(
+                    "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.")
+            }
+            try stores.hosts.delete(host.host, transaction)
+        }
+        _ = announced.withLock { $0.removeValue(forKey: host.host) }
+    }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import ComputeContract
+import LogKit
+import TaskKit
+
+/// Repairs what runs that died halfway, and hands that are not ours, leave behind: resources and ports of servers that
+/// have ended, servers whose run is gone. Guests are the business of each host's report.
+package struct ComputeReconciler: Reconciler {
+    package let name = "compute"
+    package let interval = Duration.seconds(60)
+    /// A row that a run changed so shortly before is left to it.
+    private static let patience = Duration.seconds(120)
+
+    private let parts: ComputeParts
+    private let sagas: SagaRunner
+
+    package init(_ parts: ComputeParts, sagas: SagaRunner) {
+        self.parts = parts
+        self.sagas = sagas
+    }
+
+    package func reconcile() async throws -> Int {
+        let repaired = try await releaseResources() + releasePorts() + adoptServers()
+        try await purge()
+        return repaired
+    }
+
+    /// Consumers that are no servers of ours (somebody may use placement for other things) are left alone.
+    private func releaseResources() async throws -> Int {
+        let stores = parts.stores
+        var repaired = 0
+        for host in try await parts.database.read({ try stores.hosts.all($0) }) {
+            let consumers = try await parts.placement.consumers(of: ID(host.nodeID.rawValue))
+            let fates = try await parts.database.read { try stores.servers.fates(of: consumers.map { ID($0) }, $0) }
+            for fate in fates where !fate.isUnknown {
+                guard fate.isDeleted || (!fate.hasRun && fate.host == nil) else { continue }
+                try await parts.placement.release(consumer: fate.id.rawValue)
+                parts.log.warning("resources released", ["server": fate.id])
+                repaired += 1
+            }
+        }
+        return repaired
+    }
+
+    private func releasePorts() async throws -> Int {
+        let stores = parts.stores
+        let devices = try await parts.networks.serverDevices()
+        let ids = Set(devices.values).filter(UUIDText.isUUID).sorted().map { ServerID($0) }
+        let fates = try await parts.database.read { try stores.servers.fates(of: ids, $0) }
+        let ended = Set(fates.lazy.filter { !$0.isUnknown && $0.isDeleted }.map(\.id.rawValue))
+        var repaired = 0
+        for (port, device) in devices where ended.contains(device) {
+            try await parts.networks.releasePort(port, server: device)
+            parts.log.warning("port released", ["port": port, "server": device])
+            repaired += 1
+        }
+        return repaired
+    }
+
+    /// Servers in the middle of something that no run does any more.
+    private func adoptServers() async throws -> Int {
+        let stores = parts.stores
+        let limit = parts.clock.now() - Self.patience
+        var repaired = 0
+        for server in try await parts.database.read({ try stores.servers.unattended(since: limit, $0) }) {
+            guard try await hasNoRun(server) else { continue }
+            try await adopt(server)
+            parts.log.warning("server without a run", ["server": server.id, "state": server.state])
+            repaired += 1
+        }
+        return repaired
+    }
+
+    private func hasNoRun(_ server: Server) async throws -> Bool {
+        guard let run = server.sagaRun else { return true }
+        do {
+            return try await sagas.outcome(of: run) != nil
+        } catch let error as CloudError where error.code == .notFound {
+            return true
+        }
+    }
+
+    private func adopt(_ server: Server) async throws {
+        let (stores, sagas, now, run) = (parts.stores, sagas, parts.clock.now(), parts.ids.next(SagaRunTag.self))
+        try await parts.database.write { transaction in
+            if server.state.task == .deleting {
+                guard try stores.servers.move(server, to: server.state, run: run, at: now, transaction) else { return }
+                try sagas.start(
+                    DeleteServerSaga.self, id: run,
+                    ledger: .init(server: server.id, requestID: "req-" + run.rawValue, host: server.host),
+                    in: transaction)
+            } else if server.state.vm == .building {
+                let error = CloudError(.bug, "The build of this server was interrupted.", cause: "its run is gone")
+                guard try stores.servers.move(server, to: ServerState(.error), run: nil, at: now, transaction) else {
+                    return
+                }
+                try stores.servers.setFault(server.id, ServerFault(error, at: now), transaction)
+            } else {
+                // The next report of the host says what it really is.
+                _ = try stores.servers.move(server, to: ServerState(server.state.vm), run: nil, at: now, transaction)
+            }
+        }
+    }
+
+    private func purge() async throws {
+        let (stores, limit) = (parts.stores, parts.clock.now() - parts.config.deletedRetention)
+        let purged = try await parts.database.read { try stores.servers.hasEnded(before: limit, $0) }
+        guard purged else { return }
+        let count = try await parts.database.write { try stores.servers.purge(before: limit, $0) }
+        parts.log.info("ended servers forgotten", ["count": count])
+    }
+}

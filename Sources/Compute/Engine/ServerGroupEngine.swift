@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import DatabaseKit
+import PolicyKit
+
+package struct ServerGroupEngine: Sendable {
+    private let parts: ComputeParts
+
+    package init(_ parts: ComputeParts) { self.parts = parts }
+
+    package func list(
+        allProjects: Bool, offset: Int, limit: Int, for context: CallContext
+    ) async throws -> [ServerGroup] {
+        context.authorizeListing()
+        let (stores, project) = (parts.stores, allProjects ? nil : try context.requireProject())
+        return try await parts.database.read {
+            try stores.groups.list(of: project, offset: offset, limit: limit, $0)
+        }
+    }
+
+    package func group(_ id: ServerGroupID, for context: CallContext) async throws -> ServerGroup {
+        let stores = parts.stores
+        guard let group = try await parts.database.read({ try stores.groups.group(id, $0) }),
+            context.allowsAllProjects || group.projectID == context.projectID
+        else { throw Self.notFound(id) }
+        try context.authorize(PolicyTarget(project: group.projectID))
+        return group
+    }
+
+    private static func notFound(_ id: ServerGroupID) -> CloudError {
+        .notFound("Instance group \(id.rawValue.prefix(64)) could not be found.", kind: "InstanceGroupNotFound")
+    }
+
+    package func create(
+        name: String, policy: ServerGroup.Policy, maximumPerHost: Int?, for context: CallContext
+    ) async throws -> ServerGroup {
+        let project = try context.requireProject()
+        let group = ServerGroup(
+            id: parts.ids.next(), name: name, policy: policy, maximumPerHost: maximumPerHost, projectID: project,
+            userID: context.principal.userID, members: [])
+        let (stores, quotas, now) = (parts.stores, parts.quotas, parts.clock.now())
+        try await parts.database.write { transaction in
+            try quotas.check(project, ["server_groups": 1], transaction) { _ in
+                CloudError(.overQuota, "Quota exceeded, too many server groups.", kind: "ServerGroupLimitExceeded")
+            } usage: { _ in
+                try stores.groups.count(of: project, transaction)
+            }
+            try stores.groups.insert(group, at: now, transaction)
+        }
+        return group
+    }
+
+    package func delete(_ id: ServerGroupID, for context: CallContext) async throws {
+        let group = try await group(id, for: context)
+        let stores = parts.stores
+        try await parts.database.write { try stores.groups.delete(group.id, $0) }
+    }
+}
