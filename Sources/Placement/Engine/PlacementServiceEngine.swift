@@ -66,6 +66,7 @@ extension PlacementEngine: PlacementService {
         consumer: String, provider: ResourceProviderID, resources: [String: Int64], project: ProjectID, user: UserID
     ) async throws {
         let now = clock.now()
+        let resources = resources.filter { $0.value != 0 }
         try await database.write { tx in
             let held = try allocations.allocations(ofConsumer: consumer, tx)
             let same = Dictionary(uniqueKeysWithValues: held.filter { $0.provider == provider }.map { ($0.resourceClass, $0.used) })

@@ -11,7 +11,8 @@ import LogKit
 /// the machine is changed. When this process ends, the kernel ends all others in it and removes every interface.
 struct SandboxHost {
     /// The host as OVN, libvirt and placement know it.
-    static     static let providerNamespace = "provider"
+    static let name = "haneul"
+    static let providerNamespace = "provider"
     static let externalBridge = "br-ex"
     /// The provider network's own end: the router that floating addresses are reached through.
     static let providerAddress = "172.24.4.1/24"
