@@ -12,7 +12,7 @@ let usage = """
       haneul status [--json]  all parts and their health
       haneul exec [--provider] -- COMMAND …
                               run a command in the cloud's host, or outside it on its provider network
-      haneul ssh [--user NAME] [--project NAME] SERVER [COMMAND …]
+      haneul ssh [--user NAME] SERVER [COMMAND …]
                               a shell in a guest
       haneul down             stop it; guests and data stay
       haneul purge            remove every trace of it

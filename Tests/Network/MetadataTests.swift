@@ -39,7 +39,11 @@ struct MetadataTests {
         #expect(response.headers["Content-Type"] == "application/json")
     }
 
-    @Test("failures", arguments: [(CloudError.notFound("x"), 404), (CloudError(.bug, "x"), 502), (CloudError(.unavailable, "x"), 502)])
+    @Test(
+        "failures",
+        arguments: [
+            (CloudError.notFound("x"), 404), (CloudError(.bug, "x"), 502), (CloudError(.unavailable, "x"), 502),
+        ])
     func failures(_ error: CloudError, _ status: Int) async throws {
         try await serve { _ in throw error }
         #expect(await MetadataProxy(bus: bus).handle(request()).status == status)
@@ -73,7 +77,8 @@ struct MetadataTests {
             replica.set(
                 "Port_Binding", RowID(high: 0, low: UInt64(number + 1)),
                 [
-                    "type": .string("localport"), "datapath": .uuid(datapath), "logical_port": .string("meta-\(number)"),
+                    "type": .string("localport"), "datapath": .uuid(datapath),
+                    "logical_port": .string("meta-\(number)"),
                     "mac": .strings(["fa:16:3e:00:00:01 10.0.0.2"]),
                     "external_ids": .pairs(["neutron:cidrs": "10.0.0.2/24 fd00::2/64"]),
                 ])

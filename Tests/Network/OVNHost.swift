@@ -60,7 +60,9 @@ struct OVNHost: Sendable {
     }
 
     private func spawn(_ program: String, _ name: String, _ arguments: [String]) async throws -> Daemon {
-        guard let path = Subprocess.find(program) else { throw CloudError(.unavailable, "\(program) is not installed.") }
+        guard let path = Subprocess.find(program) else {
+            throw CloudError(.unavailable, "\(program) is not installed.")
+        }
         return try await Subprocess.spawnDaemon(
             path, arguments + ["--unixctl=\(folder)/\(name).ctl", "-vconsole:off"], logPath: "\(folder)/\(name).log")
     }
@@ -86,7 +88,7 @@ struct OVNHost: Sendable {
     /// As ovn-controller at its start.
     func addChassis(_ name: String, isGateway: Bool) async throws {
         var transaction = OVSDBTransaction()
-        let number = UInt8.random(in: 1 ... 250)
+        let number = UInt8.random(in: 1...250)
         let encap = transaction.insert(
             "Encap", ["type": .string("geneve"), "ip": .string("10.0.0.\(number)"), "chassis_name": .string(name)])
         var config = ["ovn-bridge-mappings": "physnet1:br-ex"]

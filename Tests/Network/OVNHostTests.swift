@@ -115,11 +115,22 @@ struct OVNHostTests {
         }
     }
 
+    @Test("ports of routers are up by themselves")
+    func routerPorts() async throws {
+        try await withDriver { driver, _ in
+            let cloud = OVNSampleCloud()
+            _ = try await driver.synchronize(cloud.objects)
+            try await until("router ports") {
+                try await driver.portsUp() == [cloud.routerPort.id, cloud.gatewayPort.id]
+            }
+        }
+    }
+
     @Test("gateways follow the hosts; a host that does not follow is shown as down")
     func chassis() async throws {
         try await withDriver { driver, host in
             _ = try await driver.synchronize(OVNSampleCloud().objects)
-            func gateways() throws -> [String] {
+            @Sendable func gateways() throws -> [String] {
                 try rows(driver, .gatewayChassis).map { $0.string("chassis_name") }.sorted()
             }
             #expect(try gateways() == ["node-1"])

@@ -11,7 +11,9 @@ import Testing
 @Suite("OVN translation")
 struct OVNTranslationTests {
     private let cloud = OVNSampleCloud()
-    private let chassis = ["a", "b", "c", "d", "e", "f"].map { OVNGatewayChassis(name: $0, physicalNetworks: ["physnet1"]) }
+    private let chassis = ["a", "b", "c", "d", "e", "f"].map {
+        OVNGatewayChassis(name: $0, physicalNetworks: ["physnet1"])
+    }
 
     private func rows(_ cloud: OVNSampleCloud, distributes: Bool = false) throws -> [OVNKey: OVNRow] {
         let configuration = OVNConfiguration(
@@ -21,7 +23,9 @@ struct OVNTranslationTests {
         return Dictionary(rows.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    private func row(_ table: OVNTable, _ id: String, _ cloud: OVNSampleCloud, distributes: Bool = false) throws -> OVNRow {
+    private func row(_ table: OVNTable, _ id: String, _ cloud: OVNSampleCloud, distributes: Bool = false) throws
+        -> OVNRow
+    {
         try #require(try rows(cloud, distributes: distributes)[OVNKey(table, id)])
     }
 
@@ -118,7 +122,8 @@ struct OVNTranslationTests {
                 "outport == @g && ip4 && tcp && tcp.dst >= 80 && tcp.dst <= 90"
             ),
             (
-                OVNSampleCloud.rule(1, isIngress: true, ipProtocol: 17, minimum: 53, maximum: 53, peer: .prefix("10.0.0.0/8")),
+                OVNSampleCloud.rule(
+                    1, isIngress: true, ipProtocol: 17, minimum: 53, maximum: 53, peer: .prefix("10.0.0.0/8")),
                 "outport == @g && ip4 && ip4.src == 10.0.0.0/8 && udp && udp.dst == 53"
             ),
             (
@@ -146,7 +151,9 @@ struct OVNTranslationTests {
     @Test("groups allow and keep state, or not; the shared group drops, but lets DHCP out")
     func groups() throws {
         var cloud = cloud
-        #expect(try row(.portGroup, text(3), cloud).columns.string("name") == "pg_" + text(3).split(separator: "-").joined(separator: "_"))
+        #expect(
+            try row(.portGroup, text(3), cloud).columns.string("name") == "pg_"
+                + text(3).split(separator: "-").joined(separator: "_"))
         #expect(try row(.acl, text(33), cloud).columns.string("action") == "allow-related")
         #expect(try row(.acl, text(33), cloud).columns.string("direction") == "to-lport")
         cloud.group.isStateful = false
@@ -173,7 +180,10 @@ struct OVNTranslationTests {
         let rows = try rows(cloud).values.filter { $0.key.table == .gatewayChassis }
         #expect(rows.count == 5)
         #expect(Set(rows.map { $0.columns.int("priority") }) == [1, 2, 3, 4, 5])
-        #expect(rows.allSatisfy { $0.links == [OVNLink(parent: OVNKey(.routerPort, "lrp-\(text(42))"), column: "gateway_chassis")] })
+        #expect(
+            rows.allSatisfy {
+                $0.links == [OVNLink(parent: OVNKey(.routerPort, "lrp-\(text(42))"), column: "gateway_chassis")]
+            })
         var cloud = cloud
         cloud.external.provider?.physicalNetwork = "elsewhere"
         #expect(try !self.rows(cloud).keys.contains { $0.table == .gatewayChassis })

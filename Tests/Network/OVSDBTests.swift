@@ -30,17 +30,21 @@ struct OVSDBTests {
 
     private func id(_ text: String) throws -> RowID { try #require(RowID(text)) }
 
-    @Test("values survive the wire", arguments: [
-        #""text""#, "5", "true", #"["uuid","00000000-0000-0000-0000-000000000001"]"#, #"["set",[]]"#,
-        #"["set",["a","b"]]"#, #"["map",[]]"#, #"["map",[["a","1"],["b","2"]]]"#, #"["named-uuid","new1"]"#,
-    ])
+    @Test(
+        "values survive the wire",
+        arguments: [
+            #""text""#, "5", "true", #"["uuid","00000000-0000-0000-0000-000000000001"]"#, #"["set",[]]"#,
+            #"["set",["a","b"]]"#, #"["map",[]]"#, #"["map",[["a","1"],["b","2"]]]"#, #"["named-uuid","new1"]"#,
+        ])
     func values(_ text: String) throws {
         #expect(try OVSDBValue(JSONReader.read(text))?.json.text() == text)
     }
 
-    @Test("what is no value is refused", arguments: [
-        #"["set"]"#, #"["uuid","x"]"#, #"["map",[["a"]]]"#, "null", #"["other",[]]"#, #"{"a":1}"#,
-    ])
+    @Test(
+        "what is no value is refused",
+        arguments: [
+            #"["set"]"#, #"["uuid","x"]"#, #"["map",[["a"]]]"#, "null", #"["other",[]]"#, #"{"a":1}"#,
+        ])
     func badValues(_ text: String) throws { #expect(try OVSDBValue(JSONReader.read(text)) == nil) }
 
     @Test("unset columns have the schema's values")
@@ -60,7 +64,8 @@ struct OVSDBTests {
         func apply(_ text: String) throws -> [OVSDBChange] {
             try replica.apply(JSONReader.read("{\"T\":{\"\(Self.first)\":\(text)}}"))
         }
-        _ = try apply(#"{"initial":{"name":"a","ports":["uuid","\#(Self.first)"],"ids":["map",[["k","1"],["l","2"]]]}}"#)
+        _ = try apply(
+            #"{"initial":{"name":"a","ports":["uuid","\#(Self.first)"],"ids":["map",[["k","1"],["l","2"]]]}}"#)
         #expect(replica.find(.column(table: "T", column: "name"), .string("a")) == [row])
         #expect(replica.find(.mapKey(table: "T", column: "ids", key: "k"), .string("1")) == [row])
 
@@ -123,18 +128,25 @@ struct OVSDBTests {
         var transaction = OVSDBTransaction()
         let new = transaction.insert("T", ["name": .string("a")])
         transaction.mutate("T", .uuid(try id(Self.first)), [.insert("ports", .set([new]))])
-        let good = try OVSDBResult(JSONReader.read(#"[{"uuid":["uuid","\#(Self.second)"]},{"count":1}]"#), of: transaction)
+        let good = try OVSDBResult(
+            JSONReader.read(#"[{"uuid":["uuid","\#(Self.second)"]},{"count":1}]"#), of: transaction)
         #expect(good.inserted[new] == (try id(Self.second)))
         #expect(good.isComplete)
-        #expect(try !OVSDBResult(JSONReader.read(#"[{"uuid":["uuid","\#(Self.second)"]},{"count":0}]"#), of: transaction).isComplete)
+        #expect(
+            try !OVSDBResult(JSONReader.read(#"[{"uuid":["uuid","\#(Self.second)"]},{"count":0}]"#), of: transaction)
+                .isComplete)
         #expect(throws: CloudError.self) {
-            try OVSDBResult(JSONReader.read(#"[{},null,{"error":"constraint violation","details":"d"}]"#), of: transaction)
+            try OVSDBResult(
+                JSONReader.read(#"[{},null,{"error":"constraint violation","details":"d"}]"#), of: transaction)
         }
     }
 
     @Test("addresses of servers")
     func endpoints() throws {
-        #expect(try OVSDBEndpoint.list("tcp:10.0.0.1:6641,tcp:[fd00::1]:6641").map(\.description) == ["tcp:10.0.0.1:6641", "tcp:[fd00::1]:6641"])
+        #expect(
+            try OVSDBEndpoint.list("tcp:10.0.0.1:6641,tcp:[fd00::1]:6641").map(\.description) == [
+                "tcp:10.0.0.1:6641", "tcp:[fd00::1]:6641",
+            ])
         #expect(OVSDBEndpoint("unix:/run/x.sock") == .unix(path: "/run/x.sock"))
         for bad in ["", "unix:x", "tcp:1.2.3.4", "tcp::1", "ssl:1.2.3.4:1", "tcp:1.2.3.4:0"] {
             #expect(OVSDBEndpoint(bad) == nil)

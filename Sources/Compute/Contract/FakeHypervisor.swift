@@ -107,15 +107,17 @@ package final class FakeHypervisor: HypervisorDriver {
     }
 
     package func pause(_ server: ServerID) async throws {
-        try await change("pause", server) { $0.powerState = .paused }
+        try await change("pause", server) { try Self.move(server, &$0, from: [.running, .paused], to: .paused) }
     }
 
     package func unpause(_ server: ServerID) async throws {
-        try await change("unpause", server) { $0.powerState = .running }
+        try await change("unpause", server) { try Self.move(server, &$0, from: [.running, .paused], to: .running) }
     }
 
     package func suspend(_ server: ServerID) async throws {
-        try await change("suspend", server) { $0.powerState = .suspended }
+        try await change("suspend", server) {
+            try Self.move(server, &$0, from: [.running, .paused, .suspended], to: .suspended)
+        }
     }
 
     package func resume(_ server: ServerID) async throws {
@@ -160,15 +162,24 @@ package final class FakeHypervisor: HypervisorDriver {
 
     // MARK: Private
 
+    private static func move(
+        _ server: ServerID, _ guest: inout Guest, from states: Set<PowerState>, to target: PowerState
+    ) throws {
+        guard states.contains(guest.powerState) else {
+            throw CloudError.conflict("Instance \(server) is not running.", kind: "InstanceNotRunning")
+        }
+        guest.powerState = target
+    }
+
     private func change<T: Sendable>(
-        _ operation: String, _ server: ServerID, _ body: (inout Guest) -> T
+        _ operation: String, _ server: ServerID, _ body: (inout Guest) throws -> T
     ) async throws -> T {
         try await call(operation, server) { guests in
             guard var guest = guests[server] else {
                 throw CloudError.notFound("Instance \(server) could not be found.", kind: "InstanceNotFound")
             }
             defer { guests[server] = guest }
-            return body(&guest)
+            return try body(&guest)
         }
     }
 

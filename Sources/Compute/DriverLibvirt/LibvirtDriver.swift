@@ -16,7 +16,7 @@ package final class LibvirtDriver: HypervisorDriver, Service {
 
     let config: LibvirtConfig
     let connection: LibvirtConnection
-    let watch = PowerWatch()
+    let watch: PowerWatch
     private let cache: BaseImageCache
     private let probe: VirtualizationProbe
     private let lifecycleEvents: AsyncStream<ServerID>
@@ -38,6 +38,7 @@ package final class LibvirtDriver: HypervisorDriver, Service {
         let (events, sink) = AsyncStream.makeStream(
             of: ServerID.self, bufferingPolicy: .bufferingNewest(Self.eventBufferLimit))
         lifecycleEvents = events
+        watch = PowerWatch { sink.yield($0) }
         let lost = connectionLost
         connection = LibvirtConnection(
             uri: config.uri, onEvent: { sink.yield(ServerID($0)) }, onClose: { lost.wake() })
@@ -160,7 +161,7 @@ package final class LibvirtDriver: HypervisorDriver, Service {
     // MARK: Following
 
     private func followEvents() async {
-        for await server in lifecycleEvents where !watch.isChanging(server) {
+        for await server in lifecycleEvents where !watch.postpones(server) {
             do {
                 let power = try await connection.run("tell a guest's state") { try $0.domain(server)?.ownPowerState() }
                 if let power { watch.saw(server, power) }

@@ -9,6 +9,8 @@ import Synchronization
 final class PowerWatch: Sendable {
     private struct State {
         var changing: [ServerID: Int] = [:]
+        /// Guests with an event that came while a call was changing them.
+        var postponed: Set<ServerID> = []
         var known: [ServerID: PowerState] = [:]
         var sinks: [Int: AsyncStream<(ServerID, PowerState)>.Continuation] = [:]
         var nextSink = 0
@@ -16,6 +18,10 @@ final class PowerWatch: Sendable {
     }
     private static let bufferLimit = 10_000
     private let state = Mutex(State())
+    private let lookAgain: @Sendable (ServerID) -> Void
+
+    /// `lookAgain` is called when a call has ended that an event came into.
+    init(lookAgain: @escaping @Sendable (ServerID) -> Void) { self.lookAgain = lookAgain }
 
     func stream() -> AsyncStream<(ServerID, PowerState)> {
         let (stream, sink) = AsyncStream.makeStream(
@@ -44,18 +50,27 @@ final class PowerWatch: Sendable {
         }
         var reached: PowerState?
         defer {
-            state.withLock { state in
+            let missedEvent = state.withLock { state in
                 let others = (state.changing[server] ?? 1) - 1
                 state.changing[server] = others == 0 ? nil : others
                 state.known[server] = reached
+                return others == 0 && state.postponed.remove(server) != nil
             }
+            if missedEvent { lookAgain(server) }
         }
         let (power, value) = try await body()
         reached = power
         return value
     }
 
-    func isChanging(_ server: ServerID) -> Bool { state.withLock { $0.changing[server] != nil } }
+    /// Whether an event must wait, because a call is changing the guest; `lookAgain` then follows.
+    func postpones(_ server: ServerID) -> Bool {
+        state.withLock { state in
+            guard state.changing[server] != nil else { return false }
+            state.postponed.insert(server)
+            return true
+        }
+    }
 
     /// What was seen after an event. Tells the listeners when it is news.
     func saw(_ server: ServerID, _ power: PowerState) {

@@ -34,7 +34,7 @@ struct GroupRoutes: Sendable {
     private func create(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let draft = try GroupWire.draft(try await request.body("group"), defaultDomain: context.domainForCreate)
         let group = try await groups.create(draft, for: context)
-        return IdentityReply.one(201, "group") { GroupWire.write(group, &$0, request.v3URL) }
+        return IdentityReply.one("group", status: 201) { GroupWire.write(group, &$0, request.v3URL) }
     }
 
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {

@@ -8,12 +8,12 @@ import IdentityCore
 enum IdentityReply {
     /// `{"user": {…}}`.
     static func one(
-        _ status: Int = 200, _ key: StaticString, _ body: (inout JSONWriter) -> Void
+        _ key: StaticString, status: Int = 200, _ body: (inout JSONWriter) -> Void
     ) -> HTTPResponse {
-        json(status, JSONWriter.object { $0.object(key, body) })
+        json(status: status, JSONWriter.object { $0.object(key, body) })
     }
 
-    static func json(_ status: Int = 200, _ bytes: [UInt8]) -> HTTPResponse {
+    static func json(status: Int = 200, _ bytes: [UInt8]) -> HTTPResponse {
         .json(status, headers: ["Vary": "X-Auth-Token"], bytes)
     }
 

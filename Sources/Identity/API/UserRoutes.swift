@@ -34,7 +34,7 @@ struct UserRoutes: Sendable {
     private func create(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let draft = try UserWire.draft(try await request.body("user"), defaultDomain: context.domainForCreate)
         let user = try await users.create(draft, for: context)
-        return IdentityReply.one(201, "user") { UserWire.write(user, &$0, request.v3URL) }
+        return IdentityReply.one("user", status: 201) { UserWire.write(user, &$0, request.v3URL) }
     }
 
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {

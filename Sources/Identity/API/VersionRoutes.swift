@@ -20,7 +20,7 @@ struct VersionRoutes: Sendable {
                 }
             }
         }
-        var response = IdentityReply.json(300, body)
+        var response = IdentityReply.json(status: 300, body)
         response.headers.set("Location", request.v3URL + "/")
         return response
     }

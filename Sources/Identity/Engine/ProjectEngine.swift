@@ -125,6 +125,17 @@ package struct ProjectEngine: Sendable {
         }
     }
 
+    package func changeTags(
+        of id: ProjectID, _ body: @escaping @Sendable ([String]) throws -> [String], for context: CallContext
+    ) async throws -> Project {
+        try await database.write("project") { tx in
+            let project = try load(id, for: context, tx)
+            var change = ProjectChange()
+            change.tags = try body(project.tags)
+            return try apply(change, to: project, tx)
+        }
+    }
+
     func apply(_ change: ProjectChange, to old: Project, _ tx: any Transaction) throws -> Project {
         var project = old
         let noun = old.isDomain ? "domain" : "project"

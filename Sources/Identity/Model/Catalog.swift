@@ -7,6 +7,13 @@ package struct Region: Sendable, Equatable {
     package var parentID: RegionID?
     package var description: String
     package var extras: Extras
+
+    package init(id: RegionID, parentID: RegionID?, description: String, extras: Extras) {
+        self.id = id
+        self.parentID = parentID
+        self.description = description
+        self.extras = extras
+    }
 }
 
 package struct CatalogService: Sendable, Equatable {
@@ -57,9 +64,14 @@ package struct EndpointURL: Sendable, Equatable {
 
     package var isPerProject: Bool { template.contains("_id)s") }
 
+    /// For an operator: with the cloud's address, and with `$(project_id)s` as it stands.
+    package func shown(origin: String) -> String {
+        template.hasPrefix("{origin}") ? origin + template.dropFirst("{origin}".count) : template
+    }
+
     /// Nil when the address needs a project and there is none: such endpoints are left out of a catalog.
     package func resolved(origin: String, projectID: ProjectID?, userID: UserID?) -> String? {
-        var url = template.hasPrefix("{origin}") ? origin + template.dropFirst("{origin}".count) : template
+        var url = shown(origin: origin)
         guard isPerProject else { return url }
         for (open, close) in [("$(", ")s"), ("%(", ")s")] {
             for (name, value) in [

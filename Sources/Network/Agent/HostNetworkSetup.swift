@@ -122,8 +122,8 @@ package struct HostNetworkSetup: Sendable {
     package static func probe() async throws -> OVSDatapath {
         if try GenericNetlink.hasFamily("ovs_datapath") { return .kernel }
         if let modprobe = Subprocess.find("modprobe") {
-            // A kernel without modules, or without this one, is the very thing that is being asked.
-            _ = try? await Subprocess.run(modprobe, ["openvswitch"], timeout: .seconds(10))
+            // A kernel without modules, or without this one, is no fault here.
+            _ = try? await Subprocess.run(modprobe, ["openvswitch"], timeout: .seconds(10))  // Asked again below.
         }
         return try GenericNetlink.hasFamily("ovs_datapath") ? .kernel : .userspace
     }

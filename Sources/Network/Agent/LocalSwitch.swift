@@ -118,7 +118,8 @@ package struct LocalSwitch: Service {
     package func removePort(_ device: String) async throws {
         try await change { replica, transaction in
             for port in replica.find(.column(table: "Port", column: "name"), .string(device)) {
-                Self.unplug(port, from: replica.find(.column(table: "Bridge", column: "ports"), .uuid(port)), &transaction)
+                Self.unplug(
+                    port, from: replica.find(.column(table: "Bridge", column: "ports"), .uuid(port)), &transaction)
             }
         }
     }

@@ -51,7 +51,9 @@ struct MetadataPlan {
         database: "OVN_Southbound",
         tables: [
             .init("Chassis", ["name"]),
-            .init("Port_Binding", ["logical_port", "type", "datapath", "chassis", "mac", "external_ids"], where: conditions(chassis: nil)),
+            .init(
+                "Port_Binding", ["logical_port", "type", "datapath", "chassis", "mac", "external_ids"],
+                where: conditions(chassis: nil)),
             .init("Datapath_Binding", ["external_ids"]),
         ],
         indexes: [.column(table: "Chassis", column: "name")])

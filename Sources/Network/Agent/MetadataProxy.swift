@@ -8,8 +8,8 @@ import NetworkContract
 
 /// Answers guests at 169.254.169.254 with what the controller says.
 ///
-/// Who asks is told by the listener, which belongs to one network, and by the address of the socket, which port security
-/// keeps honest. No header counts: a guest may write what it likes into `X-Forwarded-For` or `X-Instance-ID`.
+/// Who asks is told by the listener, which belongs to one network, and by the address of the socket, which port
+/// security keeps honest. No header counts: a guest may write what it likes into `X-Forwarded-For` or `X-Instance-ID`.
 package struct MetadataProxy: HTTPHandler {
     private static let bodyLimit = 64 << 10
     private static let pathLimit = 2048
@@ -23,7 +23,9 @@ package struct MetadataProxy: HTTPHandler {
     package init(bus: any MessageBus) { self.bus = bus }
 
     package func handle(_ request: HTTPRequest) async -> HTTPResponse {
-        guard [.get, .head, .post, .put].contains(request.method) else { return Self.text(405, "405 Method Not Allowed") }
+        guard [.get, .head, .post, .put].contains(request.method) else {
+            return Self.text(405, "405 Method Not Allowed")
+        }
         guard let path = Percent.decode(request.path), path.utf8.count <= Self.pathLimit, !path.utf8.contains(0) else {
             return Self.text(400, "400 Bad Request")
         }
@@ -58,6 +60,7 @@ package struct MetadataProxy: HTTPHandler {
 
     private static func text(_ status: Int, _ text: String) -> HTTPResponse {
         HTTPResponse(
-            status: status, headers: ["Content-Type": "text/plain; charset=UTF-8"], body: .bytes(Array("\(text)\n".utf8)))
+            status: status, headers: ["Content-Type": "text/plain; charset=UTF-8"],
+            body: .bytes(Array("\(text)\n".utf8)))
     }
 }

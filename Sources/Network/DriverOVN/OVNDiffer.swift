@@ -147,7 +147,7 @@ struct OVNDiffer {
     // MARK: Updates
 
     private mutating func writeUpdates() {
-        for (key, id) in existing.sorted(by: { ($0.key.table.rawValue, $0.key.id) < ($1.key.table.rawValue, $1.key.id) }) {
+        for (key, id) in existing.sorted(by: { $0.key < $1.key }) {
             guard let row = wanted[key], let actual = replica.row(key.table.rawValue, id) else { continue }
             var update: OVSDBRow = [:]
             for (column, value) in row.columns.merging(resolved(row.references), uniquingKeysWith: { $1 }) {
@@ -208,12 +208,14 @@ struct OVNDiffer {
             plan.changes += children.count
         }
         for (place, children) in added {
-            plan.transaction.mutate(place.parent.table.rawValue, .uuid(place.parent.id), [.insert(place.column, .set(children))])
+            plan.transaction.mutate(
+                place.parent.table.rawValue, .uuid(place.parent.id), [.insert(place.column, .set(children))])
             // The link of a new row is part of its insert.
             plan.changes += children.filter { $0.uuid != nil }.count
         }
         for (place, children) in cut {
-            plan.transaction.mutate(place.parent.table.rawValue, .uuid(place.parent.id), [.delete(place.column, .set(children))])
+            plan.transaction.mutate(
+                place.parent.table.rawValue, .uuid(place.parent.id), [.delete(place.column, .set(children))])
             plan.changes += children.count
         }
     }
@@ -222,14 +224,15 @@ struct OVNDiffer {
 
     private mutating func writeRemovals() {
         var cut: [LinkPlace: Set<OVSDBAtom>] = [:]
-        for row in removed.sorted(by: { ($0.table.rawValue, $0.id) < ($1.table.rawValue, $1.id) }) {
+        for row in removed.sorted(by: { $0.id < $1.id }) {
             plan.changes += 1
             guard !row.table.isRoot else {
                 plan.transaction.delete(row.table.rawValue, row.id)
                 continue
             }
             // The server collects a row when its last parent lets go. Weak references vanish by themselves.
-            for (table, column) in OVNLink.columns[row.table] ?? [] where !(row.table == .switchPort && table == .portGroup) {
+            let isWeak = { (parent: OVNTable) in row.table == .switchPort && parent == .portGroup }
+            for (table, column) in OVNLink.columns[row.table] ?? [] where !isWeak(table) {
                 for parent in replica.find(OVNNorthbound.parents(table, column), .uuid(row.id)) {
                     let place = LinkPlace(parent: TableRow(table: table, id: parent), column: column)
                     if !removed.contains(place.parent) { cut[place, default: []].insert(.uuid(row.id)) }
@@ -237,7 +240,8 @@ struct OVNDiffer {
             }
         }
         for (place, children) in cut {
-            plan.transaction.mutate(place.parent.table.rawValue, .uuid(place.parent.id), [.delete(place.column, .set(children))])
+            plan.transaction.mutate(
+                place.parent.table.rawValue, .uuid(place.parent.id), [.delete(place.column, .set(children))])
         }
     }
 }

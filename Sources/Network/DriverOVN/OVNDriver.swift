@@ -98,8 +98,7 @@ package final class OVNDriver: NetworkDriver, Service {
     }
 
     package func portStates() -> AsyncStream<PortStateChange> {
-        // A replica that is not there yet will tell everything when it comes.
-        let known = try? northbound.read { OVNPortStates.all($0) }
+        let known = try? northbound.read { OVNPortStates.all($0) }  // A replica that comes later tells everything then.
         return states.subscribe(known ?? [])
     }
 
@@ -128,7 +127,9 @@ package final class OVNDriver: NetworkDriver, Service {
             for key in keys where state.recent[key]?.call == call {
                 state.recent[key]?.until = now + configuration.applyGrace
             }
-            if state.recent.count > 4096 { state.recent = state.recent.filter { $0.value.until.map { $0 > now } ?? true } }
+            if state.recent.count > 4096 {
+                state.recent = state.recent.filter { $0.value.until.map { $0 > now } ?? true }
+            }
         }
     }
 

@@ -52,7 +52,8 @@ extension OVNTranslation {
         let gateway = subnet.gateway.flatMap(OVNText.address)
         let metadata = subnet.hostRoutes.first { $0.destination == "169.254.169.254/32" }
         // The server's identifier is any address that no guest has.
-        guard let server = gateway ?? metadata.flatMap({ OVNText.address($0.nextHop) }) ?? Self.firstHost(of: subnet.cidr)
+        guard
+            let server = gateway ?? metadata.flatMap({ OVNText.address($0.nextHop) }) ?? Self.firstHost(of: subnet.cidr)
         else { return nil }
         var options = [
             "server_id": server, "server_mac": StableHash.macAddress(subnet.id.rawValue),
@@ -109,7 +110,9 @@ extension OVNTranslation {
             guard let host = OVNText.domain(port.hostname)?.lowercased() else { continue }
             let addresses = Set(port.addresses.map(\.address))
             records[host, default: []].formUnion(addresses)
-            if let domain = domain(of: network) { records["\(host).\(domain.lowercased())", default: []].formUnion(addresses) }
+            if let domain = domain(of: network) {
+                records["\(host).\(domain.lowercased())", default: []].formUnion(addresses)
+            }
         }
         guard !records.isEmpty else { return [] }
         return [

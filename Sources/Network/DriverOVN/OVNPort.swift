@@ -83,7 +83,9 @@ extension OVNTranslation {
     private func cidrs(of port: LogicalPort) -> String {
         let subnets = world.networks[port.network]?.subnets ?? []
         return port.addresses.map { address in
-            let prefix = subnets.first { $0.id == address.subnet }?.cidr.split(separator: "/").last ?? (address.isIPv6 ? "64" : "32")
+            let prefix =
+                subnets.first { $0.id == address.subnet }?.cidr.split(separator: "/").last
+                ?? (address.isIPv6 ? "64" : "32")
             return "\(address.address)/\(prefix)"
         }.joined(separator: " ")
     }

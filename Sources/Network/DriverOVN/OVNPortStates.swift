@@ -49,9 +49,10 @@ final class OVNPortStates: Sendable {
         replica.rows(OVNTable.switchPort.rawValue).values.compactMap(state)
     }
 
-    /// Nil for ports that nobody plugs: of routers, of metadata, to physical networks.
+    /// Nil for rows that are nobody's port, and for metadata ports: those are on every host and never up.
     private static func state(of row: OVSDBRow) -> PortStateChange? {
-        guard row.string("type").isEmpty, row.value("external_ids", key: OVNRow.ownerID)?.hasPrefix("port:") ?? false
+        guard row.value("external_ids", key: OVNRow.ownerID)?.hasPrefix("port:") ?? false,
+            row.string("type") != "localport"
         else { return nil }
         return PortStateChange(
             port: PortID(row.string("name")), isUp: row.bool("up") ?? false,

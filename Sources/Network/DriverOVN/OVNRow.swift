@@ -33,12 +33,16 @@ enum OVNTable: String, CaseIterable, Sendable {
 }
 
 /// A row as the driver names it: the table and its external id `haneul:id`.
-struct OVNKey: Hashable, Sendable {
+struct OVNKey: Hashable, Sendable, Comparable {
     let table: OVNTable
     let id: String
     init(_ table: OVNTable, _ id: String) {
         self.table = table
         self.id = id
+    }
+
+    static func < (left: Self, right: Self) -> Bool {
+        (left.table.rawValue, left.id) < (right.table.rawValue, right.id)
     }
 }
 
@@ -47,7 +51,9 @@ struct OVNLink: Hashable, Sendable {
     let parent: OVNKey
     let column: String
 
-    static func ports(of network: String) -> OVNLink { OVNLink(parent: OVNKey(.logicalSwitch, network), column: "ports") }
+    static func ports(of network: String) -> OVNLink {
+        OVNLink(parent: OVNKey(.logicalSwitch, network), column: "ports")
+    }
     static func members(of group: String) -> OVNLink { OVNLink(parent: OVNKey(.portGroup, group), column: "ports") }
 
     /// Every column that the driver links into, by the table of the child.

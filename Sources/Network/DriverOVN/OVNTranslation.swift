@@ -26,7 +26,9 @@ struct OVNTranslation: Sendable {
     static func name(_ network: NetworkID) -> String { "neutron-\(network)" }
     static func name(_ router: RouterID) -> String { "neutron-\(router)" }
     static func routerPortName(_ port: PortID) -> String { "lrp-\(port)" }
-    static func name(_ group: SecurityGroupID) -> String { "pg_" + group.rawValue.map { $0 == "-" ? "_" : String($0) }.joined() }
+    static func name(_ group: SecurityGroupID) -> String {
+        "pg_" + group.rawValue.map { $0 == "-" ? "_" : String($0) }.joined()
+    }
 }
 
 /// Texts that become part of OVN's expressions. Whatever is not plain is left out there, so that no name of a tenant
@@ -35,7 +37,8 @@ enum OVNText {
     /// An address or CIDR; nil for anything else.
     static func address(_ text: String) -> String? {
         let isPlain = text.utf8.allSatisfy { byte in
-            Hex.value(byte) != nil || byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "/")
+            Hex.value(byte) != nil || byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":")
+                || byte == UInt8(ascii: "/")
         }
         return isPlain && !text.isEmpty && text.utf8.count < 64 ? text : nil
     }

@@ -80,7 +80,8 @@ struct OVNWorld: Sendable {
         networks[id] = network
         var units: Set<OVNUnit> = [.network(id.rawValue), .names(id.rawValue)]
         // Ports refer to DHCP options, routers depend on the kind of network.
-        if old?.subnets.map(\.id) != network?.subnets.map(\.id) || old?.subnets.map(\.usesDHCP) != network?.subnets.map(\.usesDHCP)
+        if old?.subnets.map(\.id) != network?.subnets.map(\.id)
+            || old?.subnets.map(\.usesDHCP) != network?.subnets.map(\.usesDHCP)
             || old?.subnets.map(\.ipv6Mode) != network?.subnets.map(\.ipv6Mode)
         {
             for port in portsByNetwork[id] ?? [] { units.insert(.port(port.rawValue)) }

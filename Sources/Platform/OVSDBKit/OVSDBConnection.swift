@@ -170,7 +170,8 @@ package final class OVSDBConnection: Service {
                     if Task.isCancelled { return CancellationError() }
                     guard state.isReady, !state.isStopping else {
                         return CloudError(
-                            .unavailable, "The network database cannot be reached.", cause: "\(name): \(state.lastFailure)")
+                            .unavailable, "The network database cannot be reached.",
+                            cause: "\(name): \(state.lastFailure)")
                     }
                     guard state.calls.count < Self.maximumCalls else {
                         return CloudError(.unavailable, "The network database is busy. Please retry later.")

@@ -14,9 +14,11 @@ package enum OVSDBEndpoint: Hashable, Sendable, CustomStringConvertible {
             // sun_path holds 108 bytes with its end.
             guard path.hasPrefix("/"), path.utf8.count < 108 else { return nil }
             self = .unix(path: String(path))
-        } else if text.hasPrefix("tcp:"), let colon = text.lastIndex(of: ":") {
-            var address = text[text.index(text.startIndex, offsetBy: 4)..<colon]
-            guard let port = UInt16(text[text.index(after: colon)...]), port > 0 else { return nil }
+        } else if text.hasPrefix("tcp:") {
+            let rest = text.dropFirst(4)
+            guard let colon = rest.lastIndex(of: ":"), let port = UInt16(rest[rest.index(after: colon)...]), port > 0
+            else { return nil }
+            var address = rest[..<colon]
             if address.hasPrefix("["), address.hasSuffix("]") { address = address.dropFirst().dropLast() }
             guard !address.isEmpty else { return nil }
             self = .tcp(address: String(address), port: port)

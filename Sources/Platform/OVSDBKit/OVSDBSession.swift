@@ -216,7 +216,8 @@ extension OVSDBConnection {
         if wasReady { log.warning("connection lost", ["server": name, "endpoint": endpoint, "reason": reason]) }
         for call in calls.values {
             call.continuation.resume(
-                throwing: CloudError(.unavailable, "The network database cannot be reached.", cause: "\(name): \(reason)"))
+                throwing: CloudError(
+                    .unavailable, "The network database cannot be reached.", cause: "\(name): \(reason)"))
         }
     }
 }

@@ -28,7 +28,10 @@ struct WakeUp: Sendable {
 
 /// A non-blocking stream socket that belongs to one thread.
 struct OVSDBSocket: ~Copyable {
-    enum Ready { case timeout, woken, socket(canRead: Bool, canWrite: Bool) }
+    enum Ready {
+        case timeout, woken
+        case socket(canRead: Bool, canWrite: Bool)
+    }
 
     private let descriptor: Int32
 

@@ -44,13 +44,16 @@ package struct OVSDBTransaction: Sendable {
     package mutating func insert(_ table: String, _ row: OVSDBRow, named name: String? = nil) -> Reference {
         let name = name ?? "row\(operations.count)"
         names[operations.count] = .named(name)
-        append(["op": "insert", "table": .string(table), "uuid-name": .string(name), "row": Self.json(row)], expecting: nil)
+        append(
+            ["op": "insert", "table": .string(table), "uuid-name": .string(name), "row": Self.json(row)], expecting: nil
+        )
         return .named(name)
     }
 
     package mutating func update(_ table: String, _ id: RowID, _ row: OVSDBRow) {
         append(
-            ["op": "update", "table": .string(table), "where": Self.isRow(.uuid(id)), "row": Self.json(row)], expecting: 1)
+            ["op": "update", "table": .string(table), "where": Self.isRow(.uuid(id)), "row": Self.json(row)],
+            expecting: 1)
     }
 
     /// A row that this transaction inserts may be mutated by its named reference, too.
@@ -110,7 +113,8 @@ package struct OVSDBResult: Sendable {
     /// Throws `.conflict` when an operation failed. Nothing was done then.
     init(_ json: JSON, of transaction: OVSDBTransaction) throws {
         guard let results = json.array else {
-            throw CloudError(.unavailable, "The OVSDB server sent a malformed reply.", cause: String(json.text().prefix(500)))
+            throw CloudError(
+                .unavailable, "The OVSDB server sent a malformed reply.", cause: String(json.text().prefix(500)))
         }
         var inserted: [OVSDBTransaction.Reference: RowID] = [:]
         var isComplete = true

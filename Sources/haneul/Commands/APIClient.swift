@@ -18,6 +18,10 @@ struct APIClient {
 
     /// Nil when nobody answers within `seconds`.
     func request(_ method: String, _ path: String, body: String? = nil, seconds: Int = 10) -> Answer? {
+        request(method, path, bytes: body.map { Array($0.utf8) }, type: "application/json", seconds: seconds)
+    }
+
+    func request(_ method: String, _ path: String, bytes: [UInt8]?, type: String, seconds: Int) -> Answer? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -36,9 +40,9 @@ struct APIClient {
         // HTTP/1.0: the answer ends with the connection and is never chunked.
         var text = "\(method) \(path) HTTP/1.0\r\nHost: 127.0.0.1:\(port)\r\nAccept: application/json\r\n"
         if let token { text += "X-Auth-Token: \(token)\r\n" }
-        if let body { text += "Content-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n" }
-        text += "\r\n" + (body ?? "")
-        var rest = Array(text.utf8)[...]
+        if let bytes { text += "Content-Type: \(type)\r\nContent-Length: \(bytes.count)\r\n" }
+        text += "\r\n"
+        var rest = (Array(text.utf8) + (bytes ?? []))[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             guard count > 0 else { return nil }

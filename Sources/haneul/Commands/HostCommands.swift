@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import ComputeContract
 import ComputeDriverLibvirt
+import ImageContract
+import LogKit
 import NetworkAgent
 
 /// `haneul prepare-switch`: the host's Open vSwitch as OVN wants it, before its controller starts. Never by hand.
@@ -9,5 +13,28 @@ enum PrepareSwitchCommand {
             systemID: SandboxHost.name, hostname: SandboxHost.name,
             bridges: [.init(SandboxHost.externalBridge, physicalNetwork: "physnet1", devices: ["provider0"])]
         ).run()
+    }
+}
+
+/// `haneul save-guests`: puts the memory of all running guests on disk before the host stops. Never by hand.
+enum SaveGuestsCommand {
+    private struct NoImages: ImageSource {
+        func fetch(_ id: ImageID, to path: String) async throws {
+            throw CloudError.notFound("A host that stops builds no guests.")
+        }
+    }
+
+    static func run(_ words: [String]) async throws {
+        let state = try Arguments(words, valued: ["state"]).state
+        let driver = LibvirtDriver(AllInOneHost.libvirt(state, usesUserspaceDatapath: false), images: NoImages())
+        let log = Logger("host")
+        for (server, power) in try await driver.guests() where power == .running || power == .paused {
+            do {
+                try await driver.suspend(server)
+                log.info("guest saved", ["server": server])
+            } catch {
+                log.warning("guest not saved; it will boot again", ["server": server, "error": "\(error)"])
+            }
+        }
     }
 }

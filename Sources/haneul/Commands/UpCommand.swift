@@ -3,7 +3,6 @@ import BaseKit
 import CLinux
 import Glibc
 import LinuxKit
-import SecurityKit
 
 /// `haneul up`: brings up, or resumes, a whole cloud on this machine, in the background.
 enum UpCommand {
@@ -36,6 +35,7 @@ enum UpCommand {
         try launch(state, settings)
         try waitUntilReady(state, settings)
         try Reach.configure(state, settings)
+        try Welcome(state: state, settings: settings).run()
         try CloudsFile.merge(state, port: settings.port)
         Terminal.say("Up in \(start.duration(to: .now).formattedSeconds) s.")
         try announce(state)
@@ -63,7 +63,7 @@ enum UpCommand {
         }
         try state.save(settings)
         if try state.credentials() == nil {
-            try state.save(.init(admin: Secret(newPassword()), demo: Secret(newPassword())))
+            try state.save(.generated())
         }
         if let image = arguments.value("guest-image") {
             guard FileSystem.exists(image) else { throw CommandFailure("There is no file \(image).") }
@@ -75,12 +75,6 @@ enum UpCommand {
     private static func copy(_ source: String, to target: String) throws {
         let process = try HostProcess.spawn(["cp", "--reflink=auto", "--", source, target], output: .inherit)
         guard HostProcess.wait(process) == 0 else { throw CommandFailure("\(source) cannot be copied to \(target).") }
-    }
-
-    /// 20 characters of 5 bits each: 100 bits, without look-alikes.
-    private static func newPassword() -> String {
-        let alphabet = Array("abcdefghjkmnpqrstuvwxyz23456789A".utf8)
-        return String(decoding: SecureRandom.bytes(20).map { alphabet[Int($0 & 31)] }, as: UTF8.self)
     }
 
     /// The listening socket is made here, outside, and handed in: the API answers on this machine's 127.0.0.1 while

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
 import LinuxKit
+import SecurityKit
 
 /// Where a cloud on one machine keeps everything it has. Removing this folder removes every trace of it.
 struct SandboxState: Sendable {
@@ -23,6 +24,8 @@ struct SandboxState: Sendable {
     var settingsFile: String { directory + "/sandbox.json" }
     var processFile: String { directory + "/host.pid" }
     var guestImage: String { directory + "/guest.qcow2" }
+    /// There once the newcomer's networks, image and key pair were made, so that what is removed later stays away.
+    var welcomeFile: String { directory + "/welcomed" }
     var sshKey: String { directory + "/ssh/id_ecdsa" }
 
     // MARK: The host's process
@@ -92,6 +95,14 @@ struct SandboxState: Sendable {
     struct Credentials {
         var admin: Secret
         var demo: Secret
+
+        static func generated() -> Credentials { Credentials(admin: password(), demo: password()) }
+
+        /// 20 characters of 5 bits each: 100 bits, without look-alikes.
+        private static func password() -> Secret {
+            let alphabet = Array("abcdefghjkmnpqrstuvwxyz23456789A".utf8)
+            return Secret(String(decoding: SecureRandom.bytes(20).map { alphabet[Int($0 & 31)] }, as: UTF8.self))
+        }
     }
 
     func credentials() throws -> Credentials? {

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+import APIKit
+import BaseKit
+import ComputeContract
+import ComputeCore
+import HTTPKit
+import PolicyKit
+
+/// /v2.1/servers/{id}/action and the consoles. The body's one key names the action, and each has its own rule.
+struct ServerActionRoutes: Sendable {
+    let servers: ServerEngine
+    let consoles: ConsoleTokenEngine
+
+    func register(on routes: inout RouteTable) {
+        routes.add(.post, "/v2.1/servers/{server_id}/action", object: "os_compute_api:servers:show", act)
+        routes.add(
+            .post, "/v2.1/servers/{server_id}/remote-consoles", object: "os_compute_api:os-remote-consoles",
+            versions: versions(6), remoteConsole)
+        routes.add(
+            .get, "/v2.1/os-console-auth-tokens/{token}", policy: "os_compute_api:os-console-auth-tokens", tokenInfo)
+    }
+
+    private func act(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        let body = try await request.json()
+        guard case .object(let fields) = body, let name = fields.keys.first, fields.count == 1 else {
+            throw CloudError.badRequest("Malformed request body: one action is expected")
+        }
+        let (id, value) = (request.id("server_id", ServerTag.self), fields[name] ?? .null)
+        if let kind = try Self.power(name, value) {
+            try await servers.power(id, kind, for: context)
+            return HTTPResponse(status: 202)
+        }
+        switch name {
+        case "lock":
+            try await servers.lock(id, reason: try Self.lockReason(value, context), for: context)
+            return HTTPResponse(status: 202)
+        case "unlock":
+            try await servers.unlock(id, for: context)
+            return HTTPResponse(status: 202)
+        case "forceDelete":
+            try await servers.delete(id, for: context, as: "os_compute_api:os-deferred-delete:force")
+            return HTTPResponse(status: 202)
+        case "os-resetState":
+            try await servers.reset(id, to: try Self.resetState(value), for: context)
+            return HTTPResponse(status: 202)
+        case "os-getConsoleOutput":
+            return try await consoleOutput(id, value, context)
+        case "os-getVNCConsole" where !context.has(6):
+            return try await oldConsole(id, value, .vnc, ["novnc", "xvpvnc"], context)
+        case "os-getSerialConsole" where !context.has(6):
+            return try await oldConsole(id, value, .serial, ["serial"], context)
+        default:
+            // The object is asked for first, so that an unknown action tells nothing of a foreign server.
+            _ = try await servers.server(id, for: context)
+            guard Self.known.contains(name) else {
+                throw CloudError.badRequest("There is no such action: \(name.prefix(64))")
+            }
+            throw CloudError(.notImplemented, "The action \(name) is not available on this cloud.")
+        }
+    }
+
+    /// Upstream's other actions.
+    private static let known: Set<String> = [
+        "resize", "confirmResize", "revertResize", "rebuild", "createImage", "createBackup", "migrate", "os-migrateLive",
+        "evacuate", "rescue", "unrescue", "shelve", "shelveOffload", "unshelve", "changePassword", "trigger_crash_dump",
+        "addSecurityGroup", "removeSecurityGroup", "restore", "addFloatingIp", "removeFloatingIp", "addFixedIp",
+        "removeFixedIp", "injectNetworkInfo", "resetNetwork",
+    ]
+
+    private static func power(_ name: String, _ value: JSON) throws -> PowerAction.Kind? {
+        switch name {
+        case "os-start": return .start
+        case "os-stop": return .stop
+        case "pause": return .pause
+        case "unpause": return .unpause
+        case "suspend": return .suspend
+        case "resume": return .resume
+        case "reboot":
+            var reader = try ObjectReader(value, path: "reboot")
+            let type = try reader.requiredString("type").uppercased()
+            try reader.finish()
+            switch type {
+            case "SOFT": return .softReboot
+            case "HARD": return .hardReboot
+            default:
+                throw reader.invalid("type", .string(type), "is not one of ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft']")
+            }
+        default: return nil
+        }
+    }
+
+    private static func lockReason(_ value: JSON, _ context: CallContext) throws -> String? {
+        guard context.has(73), !value.isNull else { return nil }
+        var reader = try ObjectReader(value, path: "lock")
+        let reason = try reader.string("locked_reason", 1...255)
+        try reader.finish()
+        return reason
+    }
+
+    private static func resetState(_ value: JSON) throws -> VMState {
+        var reader = try ObjectReader(value, path: "os-resetState")
+        let state = try reader.requiredString("state")
+        try reader.finish()
+        switch state {
+        case "active": return .active
+        case "error": return .error
+        default: throw reader.invalid("state", .string(state), "is not one of ['active', 'error']")
+        }
+    }
+
+    private func consoleOutput(_ id: ServerID, _ value: JSON, _ context: CallContext) async throws -> HTTPResponse {
+        var lines: Int64?
+        if !value.isNull {
+            var reader = try ObjectReader(value, path: "os-getConsoleOutput")
+            if reader.isNull("length") {
+                _ = reader.value("length")
+            } else {
+                lines = try reader.looseInt("length", -1...Int64(Int32.max))
+            }
+            try reader.finish()
+        }
+        // -1: all of it.
+        let output = try await servers.consoleOutput(id, lines: lines.flatMap { $0 < 0 ? nil : Int($0) }, for: context)
+        return .object(capacity: output.utf8.count + 64) { $0.field("output", output) }
+    }
+
+    private func oldConsole(
+        _ id: ServerID, _ value: JSON, _ kind: ConsoleKind, _ types: [String], _ context: CallContext
+    ) async throws -> HTTPResponse {
+        var reader = try ObjectReader(value, path: "console")
+        let type = try reader.requiredString("type")
+        try reader.finish()
+        guard types.contains(type) else { throw reader.invalid("type", .string(type), "is not one of \(types)") }
+        guard type != "xvpvnc" else { throw CloudError.badRequest("Invalid console type xvpvnc") }
+        let url = try await consoles.open(id, kind, type: type, for: context)
+        return .object { writer in
+            writer.object("console") { writer in
+                writer.field("type", type)
+                writer.field("url", url)
+            }
+        }
+    }
+
+    private func remoteConsole(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        var reader = try ObjectReader.envelope("remote_console", in: try await request.json())
+        let remote = try reader.requiredString("protocol")
+        let type = try reader.requiredString("type")
+        try reader.finish()
+        let kind: ConsoleKind
+        switch (remote, type) {
+        case ("vnc", "novnc"): kind = .vnc
+        case ("serial", "serial"): kind = .serial
+        case ("vnc", "xvpvnc"), ("spice", "spice-html5"), ("spice", "spice-direct"), ("rdp", "rdp-html5"),
+            ("mks", "webmks"):
+            _ = try await servers.server(request.id("server_id"), for: context)
+            throw CloudError.badRequest("Unavailable console type \(type).", kind: "ConsoleTypeUnavailable")
+        default: throw reader.invalid("type", .string(type), "is not a console of protocol \(remote.prefix(64))")
+        }
+        let url = try await consoles.open(request.id("server_id"), kind, type: type, for: context)
+        return .object { writer in
+            writer.object("remote_console") { writer in
+                writer.field("protocol", remote)
+                writer.field("type", type)
+                writer.field("url", url)
+            }
+        }
+    }
+
+    private func tokenInfo(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        guard let grant = try await consoles.grant(request.parameter("token")) else {
+            throw CloudError.notFound("Token not found")
+        }
+        return .object { writer in
+            writer.object("console") { writer in
+                writer.field("instance_uuid", grant.server.rawValue)
+                switch grant.endpoint {
+                case .tcp(let host, let port):
+                    writer.field("host", host)
+                    writer.field("port", port)
+                case .unixSocket(let path):
+                    writer.field("host", grant.host)
+                    writer.nullField("port")
+                    writer.field("internal_access_path", path)
+                }
+                if case .tcp = grant.endpoint { writer.nullField("internal_access_path") }
+            }
+        }
+    }
+}

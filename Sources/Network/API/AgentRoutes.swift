@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+import APIKit
+import BaseKit
+import HTTPKit
+import NetworkContract
+import NetworkCore
+import PolicyKit
+
+/// What operators look at: agents, zones, service providers, how full networks are.
+struct AgentRoutes: Sendable {
+    let agents: NetworkAgents
+    let networks: NetworkEngine
+
+    func register(on routes: inout RouteTable) {
+        routes.add(.get, "/v2.0/agents", object: "get_agent", list)
+        routes.add(.get, "/v2.0/agents/{id}", object: "get_agent", show)
+        routes.add(.get, "/v2.0/availability_zones", object: "get_availability_zone", zones)
+        routes.add(.get, "/v2.0/service-providers", object: "get_service_provider", providers)
+        routes.add(.get, "/v2.0/network-ip-availabilities", object: "get_network_ip_availability", availabilities)
+        routes.add(.get, "/v2.0/network-ip-availabilities/{id}", object: "get_network_ip_availability", availability)
+    }
+
+    // MARK: Agents
+
+    private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        let query = try Collection.query(request)
+        let found = try await agents.list(for: context).filter { agent in
+            try query.filters.allSatisfy { filter in
+                switch filter.name {
+                case "id": filter.values.contains(agent.id)
+                case "agent_type": filter.values.contains(agent.type)
+                case "host": filter.values.contains(agent.host)
+                case "binary": filter.values.contains(agent.binary)
+                case "alive": filter.values.contains { ["true", "1"].contains($0.lowercased()) == agent.isAlive }
+                case "admin_state_up": filter.values.contains { ["true", "1"].contains($0.lowercased()) }
+                default: throw AttributeReader.bad("['\(filter.name.prefix(64))'] is invalid attribute for filtering")
+                }
+            }
+        }
+        return Collection("agent", "agents").list(request, query, found, id: \.id, write)
+    }
+
+    private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        let agent = try await agents.get(request.parameter("id"), for: context)
+        return Collection("agent", "agents").one(agent, fields: Collection.fields(request), write)
+    }
+
+    private func write(_ agent: NetworkAgentInfo, _ out: inout ResourceWriter) {
+        out.field("id", agent.id)
+        out.field("agent_type", agent.type)
+        out.field("binary", agent.binary)
+        out.field("host", agent.host)
+        out.field("topic", "n/a")
+        out.field("availability_zone", "")
+        out.field("admin_state_up", true)
+        out.field("alive", agent.isAlive)
+        out.raw("configurations", "{}")
+        out.field("description", "")
+        out.null("resources_synced")
+        let now = agents.now.iso8601(zone: false)
+        out.field("created_at", now)
+        out.field("started_at", now)
+        out.field("heartbeat_timestamp", now)
+    }
+
+    // MARK: Zones and providers
+
+    private func zones(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        let zone = try await agents.zone(for: context)
+        let query = try Collection.query(request)
+        let rows = ["network", "router"].filter { resource in
+            query.filters.allSatisfy { filter in
+                switch filter.name {
+                case "resource": filter.values.contains(resource)
+                case "name": filter.values.contains(zone)
+                case "state": filter.values.contains("available")
+                default: false
+                }
+            }
+        }
+        return .json(
+            200,
+            JSONWriter.object { json in
+                json.array("availability_zones") { json in
+                    for resource in rows {
+                        json.beginObject()
+                        json.field("name", zone)
+                        json.field("resource", resource)
+                        json.field("state", "available")
+                        json.endObject()
+                    }
+                }
+            })
+    }
+
+    private func providers(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        try context.authorize([:])
+        return .json(
+            200,
+            JSONWriter.object { json in
+                json.array("service_providers") { json in
+                    json.beginObject()
+                    json.field("service_type", "L3_ROUTER_NAT")
+                    json.field("name", "ovn")
+                    json.field("default", true)
+                    json.endObject()
+                }
+            })
+    }
+
+    // MARK: Availability
+
+    private func availabilities(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        let all = try await networks.availability(of: nil, for: context)
+        let names = request.queryAll("network_name")
+        let ids = request.queryAll("network_id")
+        let projects = request.queryAll("project_id") + request.queryAll("tenant_id")
+        let found = all.filter { entry in
+            (names.isEmpty || names.contains(entry.name)) && (ids.isEmpty || ids.contains(entry.network.rawValue))
+                && (projects.isEmpty || projects.contains(entry.project.rawValue))
+        }
+        return .json(
+            200,
+            JSONWriter.object { json in
+                json.array("network_ip_availabilities") { json in
+                    for entry in found { Self.write(entry, &json) }
+                }
+            })
+    }
+
+    private func availability(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        let id: NetworkID = request.id("id")
+        guard let entry = try await networks.availability(of: id, for: context).first else {
+            throw NetworkFault.networkNotFound(id)
+        }
+        return .json(
+            200,
+            JSONWriter.object { json in
+                json.key("network_ip_availability")
+                Self.write(entry, &json)
+            })
+    }
+
+    private static func write(_ entry: IPAvailability, _ json: inout JSONWriter) {
+        json.beginObject()
+        json.field("network_id", entry.network)
+        json.field("network_name", entry.name)
+        json.field("project_id", entry.project)
+        json.field("tenant_id", entry.project)
+        json.field("total_ips", entry.total)
+        json.field("used_ips", entry.used)
+        json.array("subnet_ip_availability") { json in
+            for subnet in entry.subnets {
+                json.beginObject()
+                json.field("subnet_id", subnet.id)
+                json.field("subnet_name", subnet.name)
+                json.field("ip_version", subnet.ipVersion)
+                json.field("cidr", subnet.cidr)
+                json.field("total_ips", subnet.total)
+                json.field("used_ips", subnet.used)
+                json.endObject()
+            }
+        }
+        json.endObject()
+    }
+}

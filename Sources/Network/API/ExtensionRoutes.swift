@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+import APIKit
+import BaseKit
+import HTTPKit
+import PolicyKit
+
+/// Version documents and the list of extensions. An alias is listed only when what it stands for works.
+struct ExtensionRoutes: Sendable {
+    private struct Extension: Sendable {
+        let alias: String
+        let name: String
+    }
+
+    private static let collections = [
+        ("network", "networks"), ("subnet", "subnets"), ("port", "ports"), ("router", "routers"),
+        ("floatingip", "floatingips"), ("security_group", "security-groups"),
+        ("security_group_rule", "security-group-rules"), ("rbac_policy", "rbac-policies"), ("quota", "quotas"),
+        ("agent", "agents"), ("extension", "extensions"), ("availability_zone", "availability_zones"),
+        ("network_ip_availability", "network-ip-availabilities"), ("service_provider", "service-providers"),
+    ]
+
+    private static let extensions = [
+        Extension(alias: "agent", name: "agent"),
+        Extension(alias: "allowed-address-pairs", name: "Allowed Address Pairs"),
+        Extension(alias: "availability_zone", name: "Availability Zone"),
+        Extension(alias: "availability_zone_filter", name: "Availability Zone Filter Extension"),
+        Extension(alias: "binding", name: "Port Binding"),
+        Extension(alias: "dns-domain-ports", name: "dns_domain for ports"),
+        Extension(alias: "dns-integration", name: "DNS Integration"),
+        Extension(alias: "empty-string-filtering", name: "Empty String Filtering Extension"),
+        Extension(alias: "ext-gw-mode", name: "Neutron L3 Configurable external gateway mode"),
+        Extension(alias: "external-net", name: "Neutron external network"),
+        Extension(alias: "extra_dhcp_opt", name: "Neutron Extra DHCP options"),
+        Extension(alias: "extraroute", name: "Neutron Extra Route"),
+        Extension(alias: "extraroute-atomic", name: "Atomically add/remove extra routes"),
+        Extension(alias: "filter-validation", name: "Filter parameters validation"),
+        Extension(alias: "fip-port-details", name: "Floating IP Port Details Extension"),
+        Extension(alias: "ip-substring-filtering", name: "IP address substring filtering"),
+        Extension(alias: "ip_allocation", name: "IP Allocation"),
+        Extension(alias: "l3-port-ip-change-not-allowed", name: "Prevent L3 router ports IP address change extension"),
+        Extension(alias: "net-mtu", name: "Network MTU"),
+        Extension(alias: "net-mtu-writable", name: "Network MTU (writable)"),
+        Extension(alias: "network-ip-availability", name: "Network IP Availability"),
+        Extension(alias: "network_availability_zone", name: "Network Availability Zone"),
+        Extension(alias: "pagination", name: "Pagination support"),
+        Extension(alias: "port-mac-address-regenerate", name: "Neutron Port MAC address regenerate"),
+        Extension(alias: "port-security", name: "Port Security"),
+        Extension(alias: "port-security-groups-filtering", name: "Port filtering on security groups"),
+        Extension(alias: "project-id", name: "project_id field enabled"),
+        Extension(alias: "provider", name: "Provider Network"),
+        Extension(alias: "quota-check-limit", name: "Quota engine limit check"),
+        Extension(alias: "quota-check-limit-default", name: "Quota engine limit check by default"),
+        Extension(alias: "quota_details", name: "Quota details management support"),
+        Extension(alias: "quotas", name: "Quota management support"),
+        Extension(alias: "rbac-policies", name: "RBAC Policies"),
+        Extension(alias: "rbac-security-groups", name: "Add security_group type to network RBAC"),
+        Extension(alias: "revision-if-match", name: "If-Match constraints based on revision_number"),
+        Extension(alias: "router", name: "Neutron L3 Router"),
+        Extension(alias: "router_availability_zone", name: "Router Availability Zone"),
+        Extension(alias: "security-group", name: "security-group"),
+        Extension(
+            alias: "security-groups-normalized-cidr", name: "Normalized CIDR field for security group rules"),
+        Extension(
+            alias: "security-groups-rules-belongs-to-default-sg",
+            name: "Security group rule belongs to the project's default security group"),
+        Extension(
+            alias: "security-groups-shared-filtering", name: "Security group filtering on the shared field"),
+        Extension(alias: "service-type", name: "Neutron Service Type Management"),
+        Extension(alias: "sort-key-validation", name: "Sort keys validation"),
+        Extension(alias: "sorting", name: "Sorting support"),
+        Extension(alias: "standard-attr-description", name: "standard-attr-description"),
+        Extension(alias: "standard-attr-revisions", name: "Resource revision numbers"),
+        Extension(alias: "standard-attr-tag", name: "Tag support for resources with standard attribute"),
+        Extension(alias: "standard-attr-timestamp", name: "Resource timestamps"),
+        Extension(alias: "stateful-security-group", name: "Stateful security group"),
+        Extension(alias: "subnet-dns-publish-fixed-ip", name: "Subnet DNS publish fixed IP"),
+        Extension(alias: "subnet-external-network", name: "Subnet belongs to an external network"),
+        Extension(alias: "subnet-service-types", name: "Subnet service types"),
+        Extension(alias: "tag-creation", name: "Tag creation extension"),
+        Extension(alias: "tag-ports-during-bulk-creation", name: "Tag Ports During Bulk Creation"),
+    ]
+
+    func register(on routes: inout RouteTable) {
+        routes.open(.get, "/", versions)
+        routes.open(.get, "/v2.0", resources)
+        routes.add(.get, "/v2.0/extensions", object: "get_extension", list)
+        routes.add(.get, "/v2.0/extensions/{alias}", object: "get_extension", show)
+    }
+
+    private func versions(_ request: APIRequest) async throws -> HTTPResponse {
+        .json(
+            200,
+            JSONWriter.object { json in
+                json.array("versions") { json in
+                    json.beginObject()
+                    json.field("id", "v2.0")
+                    json.field("status", "CURRENT")
+                    json.array("links") { json in
+                        json.beginObject()
+                        json.field("rel", "self")
+                        json.field("href", request.serviceURL + "/v2.0/")
+                        json.endObject()
+                    }
+                    json.endObject()
+                }
+            })
+    }
+
+    private func resources(_ request: APIRequest) async throws -> HTTPResponse {
+        .json(
+            200,
+            JSONWriter.object { json in
+                json.array("resources") { json in
+                    for (name, collection) in Self.collections {
+                        json.beginObject()
+                        json.field("name", name)
+                        json.field("collection", collection)
+                        json.array("links") { json in
+                            json.beginObject()
+                            json.field("rel", "self")
+                            json.field("href", "\(request.serviceURL)/v2.0/\(collection)")
+                            json.endObject()
+                        }
+                        json.endObject()
+                    }
+                }
+            })
+    }
+
+    private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        try context.authorize([:])
+        return .json(
+            200,
+            JSONWriter.object { json in
+                json.array("extensions") { json in
+                    for entry in Self.extensions { Self.write(entry, &json) }
+                }
+            })
+    }
+
+    private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        try context.authorize([:])
+        let alias = request.parameter("alias")
+        guard let entry = Self.extensions.first(where: { $0.alias == alias }) else {
+            throw CloudError.notFound("Extension with alias \(alias) does not exist", kind: "ExtensionNotFound")
+        }
+        return .json(
+            200,
+            JSONWriter.object { json in
+                json.key("extension")
+                Self.write(entry, &json)
+            })
+    }
+
+    private static func write(_ entry: Extension, _ json: inout JSONWriter) {
+        json.beginObject()
+        json.field("alias", entry.alias)
+        json.field("name", entry.name)
+        json.field("description", entry.name)
+        json.field("updated", "2026-01-01T00:00:00-00:00")
+        json.field("links", [String]())
+        json.endObject()
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import ComputeAgent
+import ComputeContract
+import ComputeDriverLibvirt
+import DatabaseSQLite
+import Glibc
+import HTTPServer
+import LifecycleKit
+import LinuxKit
+import LogKit
+import NetworkAgent
+import NetworkContract
+import NetworkDriverOVN
+import OVSDBKit
+
+/// `haneul serve`: the role `all-in-one`: every API, engine and agent of one host, in the foreground.
+enum ServeCommand {
+    static let usage = "haneul serve [--state DIR] [--port N] [--fake]"
+
+    static func run(_ words: [String]) async throws {
+        let arguments = try Arguments(words, valued: ["state", "port"], flags: ["fake"])
+        let state = arguments.state
+        let isFake = arguments.has("fake")
+        try FileSystem.makeDirectories(state.directory, mode: 0o700)
+        let port = try arguments.number("port", 1...65_535) ?? state.settings()?.port ?? SandboxState.defaultPort
+        if try state.credentials() == nil { try state.save(.generated()) }
+        guard let credentials = try state.credentials() else { throw CommandFailure("There are no credentials.") }
+
+        let host = isFake ? try await AllInOneHost.fake() : try await AllInOneHost.real()
+        let database = try SQLiteDatabase(path: state.database)
+        let cloud = try await Cloud(
+            .init(
+                database: database, network: host.network, imageDirectory: state.directory + "/images",
+                origin: "http://127.0.0.1:\(port)"))
+        let hypervisor = try await host.hypervisor(state, cloud)
+        let newcomer = Newcomer(cloud: cloud, credentials: credentials)
+        let projects = try await newcomer.accounts()
+        if !FileSystem.exists(state.welcomeFile) { try await newcomer.networks(admin: projects.admin, demo: projects.demo) }
+
+        let health = CloudHealth(cloud: cloud, database: database, host: host, hypervisor: hypervisor)
+        let root = try RootAPI(services: cloud.apis) { await health.parts() }
+        let server = HTTPServer(listeners: [listener(port)], handler: cloud.router(root: root))
+        let agent = ComputeAgent(host: host.name, bus: cloud.bus, driver: hypervisor)
+        MetricsRegistry.shared.addProcessMetrics()
+        // The API opens last: whoever it answers finds everything running.
+        try await ServiceGroup.run(host.services + cloud.services + [agent] + host.agents(cloud.bus) + [server])
+        await database.close()
+    }
+
+    /// The socket that was made outside of the host and handed in, or one of its own.
+    private static func listener(_ port: Int) -> Listener {
+        if let text = getenv("HANEUL_LISTEN_DESCRIPTOR"), let descriptor = Int32(String(cString: text)) {
+            return Listener(.descriptor(descriptor))
+        }
+        return Listener(.address("127.0.0.1", port: UInt16(port)))
+    }
+}
+
+/// What the controller drives on its own host.
+struct AllInOneHost: Sendable {
+    let name: String
+    let network: any NetworkDriver
+    /// Parts of the drivers that run with the process, before everything else.
+    let services: [any Service]
+    let isFake: Bool
+    let usesUserspaceDatapath: Bool
+
+    static func real() async throws -> AllInOneHost {
+        let ovn = OVNDriver(
+            OVNConfiguration(
+                northbound: [try OVSDBEndpoint(OVNConfiguration.localNorthbound)],
+                southbound: [try OVSDBEndpoint(OVNConfiguration.localSouthbound)]))
+        return AllInOneHost(
+            name: SandboxHost.name, network: ovn, services: [ovn], isFake: false,
+            usesUserspaceDatapath: try await HostNetworkSetup.probe() == .userspace)
+    }
+
+    static func fake() async throws -> AllInOneHost {
+        AllInOneHost(
+            name: "fake", network: FakeNetworkDriver(), services: [], isFake: true, usesUserspaceDatapath: false)
+    }
+
+    func hypervisor(_ state: SandboxState, _ cloud: Cloud) async throws -> any HypervisorDriver {
+        if isFake { return FakeHypervisor(hostname: name, vcpus: 1024, memoryMiB: 4 << 20) }
+        return LibvirtDriver(Self.libvirt(state, usesUserspaceDatapath: usesUserspaceDatapath), images: cloud.images)
+    }
+
+    static func libvirt(_ state: SandboxState, usesUserspaceDatapath: Bool) -> LibvirtConfig {
+        LibvirtConfig(
+            stateDirectory: state.directory, hostname: SandboxHost.name, hostAddress: "127.0.0.1",
+            usesUserspaceDatapath: usesUserspaceDatapath)
+    }
+
+    func agents(_ bus: any MessageBus) throws -> [any Service] {
+        guard !isFake else { return [] }
+        return [
+            NetworkAgent(
+                .init(chassis: name, southbound: [try OVSDBEndpoint(OVNConfiguration.localSouthbound)]), bus: bus)
+        ]
+    }
+}

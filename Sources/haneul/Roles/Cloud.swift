@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+import APIKit
+import BaseKit
+import ComputeAPI
+import ComputeAgent
+import ComputeContract
+import ComputeCore
+import DatabaseKit
+import HTTPKit
+import IdentityAPI
+import IdentityCore
+import ImageAPI
+import ImageContract
+import ImageCore
+import LifecycleKit
+import MessagingKit
+import NetworkAPI
+import NetworkContract
+import NetworkCore
+import PlacementAPI
+import PlacementCore
+import QuotaKit
+import TaskKit
+
+/// All services of one controller, wired. What it drives (hypervisor, data plane) is given, so the same wiring serves
+/// a real host, fake hosts, and tests.
+package struct Cloud: Sendable {
+    /// What a cloud stands on.
+    package struct Foundation: Sendable {
+        package var database: any Database
+        package var network: any NetworkDriver
+        package var imageDirectory: String
+        /// `http://127.0.0.1:8088`: in every link and in the catalog.
+        package var origin: String
+        package var clock: WallClock
+        package var ids: IDSource
+        package var identity = IdentityConfig()
+        package var networkConfig = NetworkConfig()
+        package var compute = ComputeConfig()
+
+        package init(
+            database: any Database, network: any NetworkDriver, imageDirectory: String, origin: String,
+            clock: WallClock = .system, ids: IDSource = .random
+        ) {
+            self.database = database
+            self.network = network
+            self.imageDirectory = imageDirectory
+            self.origin = origin
+            self.clock = clock
+            self.ids = ids
+        }
+    }
+
+    package let identity: IdentityEngine
+    package let images: ImageEngine
+    package let placement: PlacementEngine
+    package let network: NetworkEnvironment
+    package let networks: NetworkEngine
+    package let compute: ComputeParts
+    package let sagas: SagaRunner
+    package let hosts: ComputeHostEngine
+    package let bus: any MessageBus
+    package let apis: [any ServiceAPI]
+    private let foundation: Foundation
+    private let background: BackgroundTasks
+    private let wakes = ReconcilerWakes()
+
+    package static let migrations: [Migration] =
+        SagaMigrations.all + QuotaMigrations.all + IdentityMigrations.all + ImageMigrations.all + PlacementMigrations.all
+        + NetworkMigrations.all + ComputeMigrations.all
+
+    /// Brings the schema up to date and wires everything. Nothing runs yet.
+    package init(_ foundation: Foundation) async throws {
+        let (database, clock, ids) = (foundation.database, foundation.clock, foundation.ids)
+        try await Migrator.apply(Self.migrations, to: database, clock: clock)
+        self.foundation = foundation
+        let background = BackgroundTasks("bus")
+        self.background = background
+        let bus = InProcessBus(tasks: background)
+        self.bus = bus
+
+        identity = IdentityEngine(database: database, config: foundation.identity, clock: clock, ids: ids)
+        let files = FileImageStore(directory: foundation.imageDirectory)
+        try await files.prepare()
+        images = ImageEngine(
+            config: ImageConfig(directory: foundation.imageDirectory), database: database, files: files, clock: clock,
+            ids: ids)
+        placement = PlacementEngine(database: database, clock: clock, ids: ids)
+        network = NetworkEnvironment(
+            database: database, driver: foundation.network, config: foundation.networkConfig, clock: clock, ids: ids)
+        networks = NetworkEngine(network)
+        compute = ComputeParts(
+            database: database, bus: bus, images: images, placement: placement, networks: networks,
+            config: foundation.compute, clock: clock, ids: ids)
+
+        let registry = SagaRegistry()
+        ComputeSagas.register(on: registry, compute)
+        sagas = SagaRunner(database: database, registry: registry, holder: ids.uuid(), clock: clock)
+        hosts = ComputeHostEngine(compute)
+        apis = [
+            try IdentityAPI(engine: identity),
+            try ImageAPI(engine: images),
+            try PlacementAPI(engine: placement),
+            try NetworkAPI(network),
+            try ComputeAPI(compute, sagas: sagas, hosts: hosts, origin: foundation.origin),
+        ]
+    }
+
+    /// Answers every API; `root` answers beside them.
+    package func router(root: (any ServiceAPI)? = nil) -> APIRouter {
+        APIRouter(
+            services: apis + (root.map { [$0] } ?? []), origin: foundation.origin, ids: foundation.ids,
+            clock: foundation.clock
+        ) { [identity] token in try await identity.authenticate(token: token) }
+    }
+
+    /// What runs as long as the process does, in the order of starting.
+    package var services: [any Service] {
+        let turn = DriverTurn()
+        let computeServer = BusServer(bus, topic: "compute", host: "controller")
+        hosts.listen(on: computeServer)
+        let metadata = MetadataResponder(networks: networks, servers: MetadataEngine(compute))
+        return [
+            background, identity.keeper, PortStatusService(network), NetworkProjector(network, turn),
+            computeServer, metadata.server(on: bus), sagas,
+            ReconcilerRunner(
+                [NetworkReconciler(network, turn), ImageDataReconciler(images), ComputeReconciler(compute, sagas: sagas)],
+                wakes: wakes, clock: foundation.clock),
+        ]
+    }
+}
