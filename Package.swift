@@ -116,8 +116,12 @@ let package = Package(
         .executableTarget(name: "haneul", dependencies: everything + ["CLinux"], path: "Sources/haneul"),
         .target(name: "TestKit", dependencies: everything, path: "Tests/TestKit"),
     ]
-        + ["Platform", "Identity", "Image", "Placement", "Compute", "Network", "Scenario", "Tidy"].map {
+        + ["Platform", "Identity", "Image", "Placement", "Compute", "Network", "Tidy"].map {
             .testTarget(name: "\($0)Tests", dependencies: everything + ["TestKit"], path: "Tests/\($0)")
-        },
+        } + [
+            // The whole cloud as the program composes it.
+            .testTarget(
+                name: "ScenarioTests", dependencies: everything + ["TestKit", "haneul"], path: "Tests/Scenario")
+        ],
     swiftLanguageModes: [.v6]
 )

@@ -21,10 +21,13 @@ struct ComputeAgentTests {
             let guest = SampleGuest.make()
             let server = guest.serverID
             func power(_ kind: PowerAction.Kind) async throws -> PowerState? {
-                try await bus.call("fake-host", PowerAction(server: server, kind: kind, graceSeconds: 0), timeout: .seconds(5))
-                    .powerState
+                try await bus.call(
+                    "fake-host", PowerAction(server: server, kind: kind, graceSeconds: 0), timeout: .seconds(5)
+                )
+                .powerState
             }
-            #expect(try await bus.call("fake-host", BuildGuest(guest: guest), timeout: .seconds(5)).powerState == .running)
+            #expect(
+                try await bus.call("fake-host", BuildGuest(guest: guest), timeout: .seconds(5)).powerState == .running)
             #expect(try await power(.stop) == .shutdown)
             #expect(try await power(.start) == .running)
             #expect(try await power(.pause) == .paused)
@@ -36,7 +39,8 @@ struct ComputeAgentTests {
             let output = try await bus.call("fake-host", ConsoleOutput(server: server, lines: 1), timeout: .seconds(5))
             #expect(output.output == "login: ")
             _ = try await bus.call("fake-host", ConsoleEndpointQuery(server: server, kind: .vnc), timeout: .seconds(5))
-            #expect(try await bus.call("fake-host", DestroyGuest(server: server), timeout: .seconds(5)).powerState == nil)
+            #expect(
+                try await bus.call("fake-host", DestroyGuest(server: server), timeout: .seconds(5)).powerState == nil)
             #expect(driver.inventory.isEmpty)
         }
     }
@@ -125,7 +129,9 @@ struct ComputeAgentTests {
         let bus = InProcessBus(tasks: tasks)
         let agent = ComputeAgent(host: "fake-host", bus: bus, driver: driver, reportInterval: .seconds(3600))
         let isServing = Mutex(false)
-        let registration = try await bus.subscribe(event: HostReport.name.description) { _ in isServing.withLock { $0 = true } }
+        let registration = try await bus.subscribe(event: HostReport.name.description) { _ in
+            isServing.withLock { $0 = true }
+        }
         try await withServices([agent]) {
             // The first report follows the registration.
             try await eventually("the agent") { isServing.withLock { $0 } }

@@ -13,7 +13,8 @@ struct DomainXMLTests {
     func escaping() {
         var xml = XMLWriter()
         xml.element("name", ["of": "<'\"&>\n"], text: "a</name>\u{0}\u{1F}\u{FFFE}é")
-        #expect(xml.text == "<name of='&lt;&apos;&quot;&amp;&gt;&#10;'>a&lt;/name&gt;\u{FFFD}\u{FFFD}\u{FFFD}é</name>\n")
+        #expect(
+            xml.text == "<name of='&lt;&apos;&quot;&amp;&gt;&#10;'>a&lt;/name&gt;\u{FFFD}\u{FFFD}\u{FFFD}é</name>\n")
     }
 
     @Test("elements nest")
@@ -28,7 +29,8 @@ struct DomainXMLTests {
         var guest = SampleGuest.make()
         guest.displayName = "</haneul:name></haneul:instance></metadata><devices>"
         let xml = try text(guest)
-        #expect(xml.contains("<haneul:name>&lt;/haneul:name&gt;&lt;/haneul:instance&gt;&lt;/metadata&gt;&lt;devices&gt;<"))
+        #expect(
+            xml.contains("<haneul:name>&lt;/haneul:name&gt;&lt;/haneul:instance&gt;&lt;/metadata&gt;&lt;devices&gt;<"))
         #expect(xml.split(separator: "<devices>").count == 2)
     }
 

@@ -27,7 +27,9 @@ struct LibvirtDriverHostTests {
     @Test("a guest with all its disks leaves no file, no socket and no domain")
     func cleanUp() async throws {
         try await withDriver { driver, host in
-            var guest = SampleGuest.make(configDrive: [.init(path: "openstack/latest/meta_data.json", content: [0x7B, 0x7D])])
+            var guest = SampleGuest.make(configDrive: [
+                .init(path: "openstack/latest/meta_data.json", content: [0x7B, 0x7D])
+            ])
             guest.ephemeralDiskGiB = 1
             guest.swapMiB = 16
             guest.displayName = "<b>'&\u{1}"

@@ -12,7 +12,8 @@ struct LibvirtPartsTests {
     @Test(
         "the last lines of a console, ended or not",
         arguments: [
-            (1, "a\nb\n", "b\n"), (1, "a\nb", "b"), (2, "a\nb\nc", "b\nc"), (9, "a\nb", "a\nb"), (0, "a\n", ""), (1, "", ""),
+            (1, "a\nb\n", "b\n"), (1, "a\nb", "b"), (2, "a\nb\nc", "b\nc"), (9, "a\nb", "a\nb"), (0, "a\n", ""),
+            (1, "", ""),
             (2, "a\n\n", "a\n\n"),
         ])
     func lastLines(count: Int, log: String, expected: String) {
@@ -34,7 +35,8 @@ struct LibvirtPartsTests {
         try FileSystem.removeTree("\(path).old")
     }
 
-    @Test("files of a config drive stay inside it", arguments: ["/etc/passwd", "../x", "a/../../b", "", "a//b", "a/./b"])
+    @Test(
+        "files of a config drive stay inside it", arguments: ["/etc/passwd", "../x", "a/../../b", "", "a//b", "a/./b"])
     func configDrivePaths(path: String) {
         #expect(throws: CloudError.self) { try ConfigDrive.check([.init(path: path, content: [])]) }
     }

@@ -48,7 +48,9 @@ final class LibvirtTestHost: Sendable {
 
     func stop() async throws {
         process.signal(SIGKILL)
-        guard try await process.hasEnded(within: .seconds(20)) else { throw SystemError("stop", directory, code: EBUSY) }
+        guard try await process.hasEnded(within: .seconds(20)) else {
+            throw SystemError("stop", directory, code: EBUSY)
+        }
         try FileSystem.removeTree(directory)
     }
 

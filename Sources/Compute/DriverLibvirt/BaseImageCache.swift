@@ -26,7 +26,9 @@ struct BaseImageCache: Sendable {
 
     /// Puts the image at `path`. Returns the format that it now has.
     func place(_ image: GuestSpecification.RootImage, at path: String) async throws -> String {
-        guard UUIDText.isUUID(image.imageID) else { throw CloudError.badRequest("'\(image.imageID)' is not an image id.") }
+        guard UUIDText.isUUID(image.imageID) else {
+            throw CloudError.badRequest("'\(image.imageID)' is not an image id.")
+        }
         let isDirect = Self.direct.contains(image.format)
         guard isDirect || Self.convertible.contains(image.format) else {
             throw CloudError.badRequest(
@@ -36,31 +38,39 @@ struct BaseImageCache: Sendable {
         let cached = "\(directory)/\(image.imageID).\(format)"
         try await queue.run(image.imageID) {
             if !FileSystem.exists(cached) { try await fetch(image, as: cached) }
-            try FileSystem.link(cached, as: path)
+            try await FileSystem.onThread { try FileSystem.link(cached, as: path) }
         }
         return format
     }
 
     /// Removes images that no guest has used for `lifetime`. Also half-fetched ones, when none is being fetched.
     func evict(unusedFor lifetime: Duration, now: Timestamp) async throws {
-        for name in try FileSystem.list(directory) {
+        let directory = directory
+        for name in try await FileSystem.onThread({ try FileSystem.list(directory) }) {
             let path = "\(directory)/\(name)"
             let id = String(name.prefix { $0 != "." })
             try await queue.run(id) {
-                guard let status = try FileSystem.status(path), status.linkCount == 1 || name.hasSuffix(".part"),
-                    Timestamp(seconds: status.changedSeconds) + lifetime < now
-                else { return }
-                try FileSystem.removeTree(path)
-                log.info("unused base image removed", ["image": id])
+                let isRemoved = try await FileSystem.onThread {
+                    guard let status = try FileSystem.status(path), status.linkCount == 1 || name.hasSuffix(".part"),
+                        Timestamp(seconds: status.changedSeconds) + lifetime < now
+                    else { return false }
+                    try FileSystem.removeTree(path)
+                    return true
+                }
+                if isRemoved { log.info("unused base image removed", ["image": id]) }
             }
         }
     }
 
     private func fetch(_ image: GuestSpecification.RootImage, as cached: String) async throws {
-        try FileSystem.makeDirectories(directory)
+        let directory = directory
         let partial = "\(cached).part"
         let converted = "\(cached).converted.part"
-        try FileSystem.removeTree(partial)
+        try await FileSystem.onThread {
+            try FileSystem.makeDirectories(directory)
+            try FileSystem.removeTree(partial)
+            try FileSystem.removeTree(converted)
+        }
         try await images.fetch(ImageID(image.imageID), to: partial)
         let format = image.format == "vhd" ? "vpc" : image.format
         if format == "iso" || format == "raw" {
@@ -71,10 +81,11 @@ struct BaseImageCache: Sendable {
         if Self.direct.contains(format) {
             try FileSystem.rename(partial, to: cached)
         } else {
-            try FileSystem.removeTree(converted)
             try await tool.convert(partial, format: format, to: converted)
-            try FileSystem.rename(converted, to: cached)
-            try FileSystem.removeTree(partial)
+            try await FileSystem.onThread {
+                try FileSystem.rename(converted, to: cached)
+                try FileSystem.removeTree(partial)
+            }
         }
     }
 }

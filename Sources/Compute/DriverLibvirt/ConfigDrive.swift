@@ -12,11 +12,14 @@ struct ConfigDrive {
 
     /// Makes the image at `path` of files that `check` has passed; `folder` is emptied, used and removed.
     func write(to path: String, folder: String) async throws {
-        try FileSystem.removeTree(folder)
-        for file in files {
-            let target = "\(folder)/\(file.path)"
-            if let slash = target.lastIndex(of: "/") { try FileSystem.makeDirectories(String(target[..<slash])) }
-            try FileSystem.writeAtomically(target, file.content, durably: false)
+        let files = files
+        try await FileSystem.onThread {
+            try FileSystem.removeTree(folder)
+            for file in files {
+                let target = "\(folder)/\(file.path)"
+                if let slash = target.lastIndex(of: "/") { try FileSystem.makeDirectories(String(target[..<slash])) }
+                try FileSystem.writeAtomically(target, file.content, durably: false)
+            }
         }
         let options = [
             "-quiet", "-J", "-r", "-ldots", "-allow-lowercase", "-allow-multidot", "-l", "-V", Self.label, "-o", path,
@@ -30,9 +33,11 @@ struct ConfigDrive {
             throw CloudError(
                 .unavailable, "The host cannot make config drives.", cause: "neither genisoimage nor xorriso is there")
         }
-        // User data may hold passwords.
-        try FileSystem.setMode(path, 0o600)
-        try FileSystem.removeTree(folder)
+        try await FileSystem.onThread {
+            // User data may hold passwords.
+            try FileSystem.setMode(path, 0o600)
+            try FileSystem.removeTree(folder)
+        }
     }
 
     /// Paths must stay inside the drive.

@@ -24,7 +24,9 @@ struct DiskLayout {
     func disks() -> [Disk] {
         var disks: [Disk] = []
         var used: [String: Int] = [:]
-        func add(_ path: String, _ format: String, bus: GuestHardware.DiskBus, device: String = "disk", boot: Int? = nil) {
+        func add(
+            _ path: String, _ format: String, bus: GuestHardware.DiskBus, device: String = "disk", boot: Int? = nil
+        ) {
             let number = used[bus.devicePrefix, default: 0]
             used[bus.devicePrefix] = number + 1
             let letter = Character(Unicode.Scalar(UInt8(ascii: "a") + UInt8(number)))

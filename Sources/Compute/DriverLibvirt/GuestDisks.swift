@@ -15,8 +15,10 @@ struct GuestDisks: Sendable {
 
     func create(_ guest: GuestSpecification, layout: DiskLayout) async throws {
         let files = layout.files
-        try FileSystem.removeTree(files.directory)
-        try FileSystem.makeDirectories(files.directory, mode: 0o711)
+        try await FileSystem.onThread {
+            try FileSystem.removeTree(files.directory)
+            try FileSystem.makeDirectories(files.directory, mode: 0o711)
+        }
         if layout.bootsFromCDROM {
             _ = try await cache.place(guest.rootImage, at: files.cdrom)
             if layout.hasRootDisk {
@@ -35,7 +37,9 @@ struct GuestDisks: Sendable {
             try await ConfigDrive(files: guest.configDrive)
                 .write(to: files.configDrive, folder: "\(files.directory)/config")
         }
-        try FileSystem.writeAtomically(files.consoleLog.path, [], mode: 0o600, durably: false)
+        try await FileSystem.onThread {
+            try FileSystem.writeAtomically(files.consoleLog.path, [], mode: 0o600, durably: false)
+        }
     }
 
     /// The flavor's size; the image's own when the flavor says 0.

@@ -24,7 +24,8 @@ enum HostFacts {
             }, as: UTF8.self)
     }
 
-    /// What the kernel manages. libvirt counts per NUMA node, and misses memory that was added to a running host.
+    /// All of the host's memory. libvirt adds up the NUMA nodes, which kernels that initialise memory lazily fill only
+    /// as it is used.
     static func memoryMiB() throws -> Int {
         let kibibytes = field("MemTotal", of: try FileSystem.text("/proc/meminfo") ?? "").prefix { $0 != " " }
         guard let count = Int(kibibytes) else {
@@ -38,7 +39,9 @@ enum HostFacts {
         for line in table.split(separator: "\n") {
             guard let colon = line.firstIndex(of: ":") else { continue }
             let key = line[..<colon]
-            guard key.hasPrefix(name), key.dropFirst(name.count).allSatisfy({ $0 == " " || $0 == "\t" }) else { continue }
+            guard key.hasPrefix(name), key.dropFirst(name.count).allSatisfy({ $0 == " " || $0 == "\t" }) else {
+                continue
+            }
             return String(line[line.index(after: colon)...].drop { $0 == " " })
         }
         return ""

@@ -70,8 +70,10 @@ extension LibvirtDriver {
 
     package func consoleOutput(_ server: ServerID, lines: Int?) async throws -> [UInt8] {
         let files = try GuestFiles(server, config)
-        guard FileSystem.exists(files.directory) else { throw Self.notFound(server) }
-        return try files.consoleLog.tail(lines: lines)
+        return try await FileSystem.onThread {
+            guard FileSystem.exists(files.directory) else { throw Self.notFound(server) }
+            return try files.consoleLog.tail(lines: lines)
+        }
     }
 
     package func console(_ server: ServerID, _ kind: ConsoleKind) async throws -> ConsoleEndpoint {
@@ -91,7 +93,7 @@ extension LibvirtDriver {
     /// Running, from any state.
     private func bringUp(_ server: ServerID) async throws {
         let files = try GuestFiles(server, config)
-        let definition = try FileSystem.text(files.definition)
+        let definition = try await FileSystem.onThread { try FileSystem.text(files.definition) }
         let isRunning = try await connection.run("start the guest") { host in
             guard let domain = try host.domain(server) else {
                 // libvirt lost it, with its own state directory perhaps; the guest's folder still describes it.
@@ -108,7 +110,7 @@ extension LibvirtDriver {
             }
         }
         guard !isRunning else { return }
-        try prepareRuntime(files)
+        try await prepareRuntime(files)
         try await connection.run("start the guest") { host in
             guard let domain = try host.domain(server) else { throw Self.notFound(server) }
             switch try domain.powerState() {

@@ -59,12 +59,12 @@ package final class LibvirtDriver: HypervisorDriver, Service {
     // MARK: Host
 
     package func info() async throws -> HypervisorInfo {
-        try FileSystem.makeDirectories(config.instancesDirectory)
         let virtualization = try await virtualization()
-        let space = try FileSystem.space(config.instancesDirectory)
         let config = config
         return try await connection.run("describe itself") { host in
             let node = try host.nodeInfo()
+            try FileSystem.makeDirectories(config.instancesDirectory)
+            let space = try FileSystem.space(config.instancesDirectory)
             return HypervisorInfo(
                 hostname: config.hostname, type: "QEMU", version: try host.version(),
                 virtualizationType: virtualization.rawValue, vcpus: Int(node.cpus),
@@ -78,8 +78,10 @@ package final class LibvirtDriver: HypervisorDriver, Service {
     }
 
     package func diskOwners() async throws -> [ServerID] {
-        try FileSystem.list(config.instancesDirectory).filter { $0.utf8.count == 36 && UUIDText.isUUID($0) }
-            .map { ServerID($0) }
+        let directory = config.instancesDirectory
+        return try await FileSystem.onThread {
+            try FileSystem.list(directory).filter { $0.utf8.count == 36 && UUIDText.isUUID($0) }.map { ServerID($0) }
+        }
     }
 
     /// What executes guests on this host.
@@ -97,14 +99,17 @@ package final class LibvirtDriver: HypervisorDriver, Service {
             let hardware = try GuestHardware(guest.rootImage.properties)
             try ConfigDrive.check(guest.configDrive)
             let layout = DiskLayout(guest: guest, hardware: hardware, files: files)
-            let xml = DomainDescription(guest: guest, hardware: hardware, files: files, host: try await domainHost()).xml()
+            let xml = DomainDescription(guest: guest, hardware: hardware, files: files, host: try await domainHost())
+                .xml()
             try await removeDomain(guest.serverID)
             try await removePorts(files)
             try await GuestDisks(cache: cache).create(guest, layout: layout)
-            // Before the domain: what is plugged must be known to `destroy`, whatever happens next.
-            try FileSystem.writeAtomically(files.taps, guest.nics.map(\.tapName).joined(separator: "\n"))
-            try FileSystem.writeAtomically(files.definition, xml, mode: 0o600)
-            try prepareRuntime(files)
+            try await FileSystem.onThread {
+                // Before the domain: what is plugged must be known to `destroy`, whatever happens next.
+                try FileSystem.writeAtomically(files.taps, guest.nics.map(\.tapName).joined(separator: "\n"))
+                try FileSystem.writeAtomically(files.definition, xml, mode: 0o600)
+            }
+            try await prepareRuntime(files)
             try await connection.run("start the guest") { host in
                 let domain = try host.define(xml)
                 if try domain.powerState() != .running { try domain.start() }
@@ -118,16 +123,21 @@ package final class LibvirtDriver: HypervisorDriver, Service {
             let files = try GuestFiles(server, config)
             try await removeDomain(server)
             try await removePorts(files)
-            try files.removeSockets()
-            try FileSystem.removeTree(files.directory)
+            try await FileSystem.onThread {
+                try files.removeSockets()
+                try FileSystem.removeTree(files.directory)
+            }
             return (nil, ())
         }
     }
 
     /// Makes the folder of console sockets; it is gone after a reboot of the host.
-    func prepareRuntime(_ files: GuestFiles) throws {
-        try FileSystem.makeDirectories(config.runtimeDirectory, mode: 0o711)
-        try files.removeSockets()
+    func prepareRuntime(_ files: GuestFiles) async throws {
+        let directory = config.runtimeDirectory
+        try await FileSystem.onThread {
+            try FileSystem.makeDirectories(directory, mode: 0o711)
+            try files.removeSockets()
+        }
     }
 
     private func removeDomain(_ server: ServerID) async throws {
@@ -140,7 +150,7 @@ package final class LibvirtDriver: HypervisorDriver, Service {
 
     /// libvirt unplugs a guest that ends while it looks; ports of one that ended unseen stay behind.
     private func removePorts(_ files: GuestFiles) async throws {
-        let taps = try files.tapNames()
+        let taps = try await FileSystem.onThread { try files.tapNames() }
         guard !taps.isEmpty, let program = Subprocess.find("ovs-vsctl") else { return }
         let bridge = config.integrationBridge
         let arguments = taps.flatMap { ["--", "--if-exists", "del-port", bridge, $0] }
@@ -152,9 +162,11 @@ package final class LibvirtDriver: HypervisorDriver, Service {
     }
 
     private func domainHost() async throws -> DomainHost {
-        try FileSystem.makeDirectories(config.instancesDirectory)
-        var cache = config.diskCache
-        if cache == .none, try !FileSystem.supportsDirectIO(config.instancesDirectory) { cache = .writeback }
+        let (directory, wanted) = (config.instancesDirectory, config.diskCache)
+        let cache = try await FileSystem.onThread { () -> LibvirtConfig.DiskCache in
+            try FileSystem.makeDirectories(directory)
+            return try wanted == .none && !FileSystem.supportsDirectIO(directory) ? .writeback : wanted
+        }
         return DomainHost(virtualization: try await virtualization(), diskCache: cache, config: config)
     }
 
@@ -199,7 +211,9 @@ package final class LibvirtDriver: HypervisorDriver, Service {
             sinceEviction += Self.housekeepingInterval
             do {
                 for server in try await diskOwners() {
-                    try GuestFiles(server, config).consoleLog.trim(limit: config.consoleLogLimitBytes)
+                    let log = try GuestFiles(server, config).consoleLog
+                    let limit = config.consoleLogLimitBytes
+                    try await FileSystem.onThread { try log.trim(limit: limit) }
                 }
                 if sinceEviction >= Self.evictionInterval {
                     sinceEviction = .zero

@@ -20,6 +20,7 @@ struct VirtualizationProbe: Sendable {
     /// The answer is kept until the host boots again, since a KVM that hangs costs the whole time limit.
     func result() async throws -> LibvirtConfig.Virtualization {
         try await queue.run(0) {
+            // Small files, once in the life of a process.
             let boot = try FileSystem.text("/proc/sys/kernel/random/boot_id") ?? ""
             let path = "\(stateDirectory)/virtualization"
             let known = try FileSystem.text(path)?.split(separator: " ").map(String.init) ?? []

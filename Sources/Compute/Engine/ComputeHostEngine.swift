@@ -36,7 +36,7 @@ package final class ComputeHostEngine: Sendable {
             announced.withLock { $0[report.host] = report.hypervisor }
         }
         try await synchronize(report)
-        try await removeOrphans(report)
+        try await noteOrphans(report)
     }
 
     private func recordHost(_ report: HostReport) async throws -> ComputeHost {
@@ -144,9 +144,9 @@ package final class ComputeHostEngine: Sendable {
 
     // MARK: Orphans
 
-    /// Removes guests and files of servers that have ended, or live on another host. What no row speaks of is not
-    /// touched: a database that was lost must not take the guests with it.
-    private func removeOrphans(_ report: HostReport) async throws {
+    /// Notes guests and files of servers that have ended, or live on another host; the reconciler removes them after a
+    /// grace. What no row speaks of is not touched: a database that was lost must not take the guests with it.
+    private func noteOrphans(_ report: HostReport) async throws {
         let found = Set(report.guests.map(\.server)).union(report.diskOwners)
         let (stores, now, host) = (parts.stores, parts.clock.now(), report.host)
         let ids = found.sorted()
@@ -167,13 +167,7 @@ package final class ComputeHostEngine: Sendable {
         }
         let hasKnown = try await parts.database.read { try stores.hosts.hasOrphans(host, $0) }
         guard hasKnown || !orphans.isEmpty else { return }
-        let firstSeen = try await parts.database.write {
-            try stores.hosts.updateOrphans(host, seen: orphans, at: now, $0)
-        }
-        for (id, since) in firstSeen where now - since >= parts.config.orphanGrace {
-            parts.log.warning("orphan removed", ["host": host, "server": id])
-            _ = try await parts.call(host, DestroyGuest(server: id), timeout: parts.config.powerTimeout)
-        }
+        try await parts.database.write { try stores.hosts.updateOrphans(host, seen: orphans, at: now, $0) }
     }
 
     // MARK: Administration

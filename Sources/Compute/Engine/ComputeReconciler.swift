@@ -21,8 +21,30 @@ package struct ComputeReconciler: Reconciler {
     }
 
     package func reconcile() async throws -> Int {
-        let repaired = try await releaseResources() + releasePorts() + adoptServers()
+        let repaired = try await removeOrphans() + releaseResources() + releasePorts() + adoptServers()
         try await purge()
+        return repaired
+    }
+
+    /// Guests that the hosts' reports showed for longer than the grace and that are still nobody's.
+    private func removeOrphans() async throws -> Int {
+        let (stores, limit) = (parts.stores, parts.clock.now() - parts.config.orphanGrace)
+        var repaired = 0
+        for (host, id) in try await parts.database.read({ try stores.hosts.orphans(before: limit, $0) }) {
+            let fate = try await parts.database.read { try stores.servers.fates(of: [id], $0)[0] }
+            guard !fate.isUnknown, fate.isDeleted || (!fate.hasRun && fate.host != host), try await parts.isUp(host)
+            else { continue }
+            do {
+                _ = try await parts.call(host, DestroyGuest(server: id), timeout: parts.config.powerTimeout)
+            } catch let error as CloudError {
+                // The others come first; this one stays noted.
+                parts.log.error("orphan not removed", ["host": host, "server": id, "error": error])
+                continue
+            }
+            try await parts.database.write { try stores.hosts.forgetOrphan(host, id, $0) }
+            parts.log.warning("orphan removed", ["host": host, "server": id])
+            repaired += 1
+        }
         return repaired
     }
 

@@ -93,13 +93,20 @@ extension ServerEngine {
             hostname: hostname, description: draft.description, state: .new, power: .noState, sagaRun: nil,
             host: nil, hypervisorHostname: nil, zone: nil, pinnedZone: draft.zone, reservationID: reservation,
             launchIndex: index, imageID: resolved.image.id,
-            imageProperties: StoredMap.text(resolved.image.properties), flavor: resolved.flavor.snapshot,
+            imageProperties: StoredMap.text(shownProperties(resolved.image)), flavor: resolved.flavor.snapshot,
             keyName: draft.keyName, hasConfigDrive: draft.hasConfigDrive || config.forcesConfigDrive,
             metadata: StoredMap.text(draft.metadata), tags: "[]", accessIPv4: draft.accessIPv4,
             accessIPv6: draft.accessIPv6, diskConfig: draft.diskConfig, lockedBy: nil, lockedReason: nil,
             trustedCertificates: draft.trustedCertificates.map { JSON.array($0.map(JSON.string)).text() },
             schedulerHints: draft.schedulerHints.text(), fault: nil, createdAt: now, updatedAt: now, launchedAt: nil,
             terminatedAt: nil, isDeleted: false, userData: draft.userData)
+    }
+
+    /// nova 2.98 shows those that mean something to Compute.
+    private static func shownProperties(_ image: ImageInfo) -> [String: String] {
+        image.properties.filter { name, _ in
+            ["hw_", "os_", "img_"].contains { name.hasPrefix($0) } && name != "os_hash_algo" && name != "os_hash_value"
+        }
     }
 
     private static func extras(_ resolved: Resolved, _ tags: [(String, String)]) throws -> ServerStore.Extras {

@@ -175,3 +175,20 @@ package struct ServerEngine: Sendable {
         .conflict("Cannot '\(action)' instance \(server.id) while another operation is changing it. Please retry.")
     }
 }
+
+extension ServerEngine {
+    /// Servers that lived at some time of a period, ended ones too; for usage reports, whose rules the routes check.
+    package func servers(
+        livingFrom start: Timestamp, to stop: Timestamp, of project: ProjectID?
+    ) async throws -> [Server] {
+        let stores = stores
+        return try await parts.database.read { try stores.servers.living(from: start, to: stop, of: project, $0) }
+    }
+
+    /// Which of `ids` are living servers.
+    package func known(_ ids: Set<String>) async throws -> Set<String> {
+        let stores = stores
+        let fates = try await parts.database.read { try stores.servers.fates(of: ids.map { ID($0) }, $0) }
+        return Set(fates.lazy.filter { !$0.isUnknown && !$0.isDeleted }.map(\.id.rawValue))
+    }
+}

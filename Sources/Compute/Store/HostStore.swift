@@ -80,28 +80,32 @@ package struct HostStore: Sendable {
         try transaction.exists("SELECT 1 FROM compute_orphans WHERE host = \(host)")
     }
 
-    /// Guests on `host` that no server owns, with the time when they were first seen. Forgets those not in `seen`.
+    /// Remembers guests on `host` that no server owns, and when they were first seen. Forgets those not in `seen`.
     package func updateOrphans(
         _ host: String, seen: [ServerID], at time: Timestamp, _ transaction: any Transaction
-    ) throws -> [ServerID: Timestamp] {
-        let known = try transaction.query("SELECT server_id, first_seen_at FROM compute_orphans WHERE host = \(host)") {
-            (id: ServerID($0.text(0)), at: $0.timestamp(1))
-        }
-        let seenSet = Set(seen)
-        var orphans: [ServerID: Timestamp] = [:]
-        for (id, at) in known {
-            if seenSet.contains(id) {
-                orphans[id] = at
-            } else {
-                try transaction.execute("DELETE FROM compute_orphans WHERE host = \(host) AND server_id = \(id)")
-            }
-        }
-        for id in seen where orphans[id] == nil {
+    ) throws {
+        try transaction.execute(
+            "DELETE FROM compute_orphans WHERE host = \(host) AND server_id NOT IN \(list: seen + [ServerID("")])")
+        for id in seen {
             try transaction.execute(
-                "INSERT INTO compute_orphans (host, server_id, first_seen_at) VALUES (\(host), \(id), \(time))")
-            orphans[id] = time
+                """
+                INSERT INTO compute_orphans (host, server_id, first_seen_at) VALUES (\(host), \(id), \(time))
+                ON CONFLICT (host, server_id) DO NOTHING
+                """)
         }
-        return orphans
+    }
+
+    /// Those seen since before `limit`.
+    package func orphans(
+        before limit: Timestamp, _ transaction: any Transaction
+    ) throws -> [(host: String, server: ServerID)] {
+        try transaction.query("SELECT host, server_id FROM compute_orphans WHERE first_seen_at <= \(limit)") {
+            ($0.text(0), $0.id(1))
+        }
+    }
+
+    package func forgetOrphan(_ host: String, _ server: ServerID, _ transaction: any Transaction) throws {
+        try transaction.execute("DELETE FROM compute_orphans WHERE host = \(host) AND server_id = \(server)")
     }
 }
 

@@ -104,6 +104,17 @@ package struct ServerStore: Sendable {
             "SELECT \(Self.columns) FROM servers WHERE host = \(host) AND is_deleted = 0", Self.server)
     }
 
+    package func living(
+        from start: Timestamp, to stop: Timestamp, of project: ProjectID?, _ transaction: any Transaction
+    ) throws -> [Server] {
+        var sql: SQL = """
+            SELECT \(Self.columns) FROM servers
+             WHERE created_at < \(stop) AND (terminated_at IS NULL OR terminated_at > \(start))
+            """
+        if let project { sql += "AND project_id = \(project)" }
+        return try transaction.query(sql + "ORDER BY created_at, id", Self.server)
+    }
+
     /// How many living servers each host has.
     package func countsByHost(_ transaction: any Transaction) throws -> [String: Int] {
         let pairs = try transaction.query(

@@ -39,7 +39,9 @@ enum AuthWire {
         switch name {
         case "token": return .token(try data.requiredString("id", length))
         case "password":
-            guard var user = try data.object("user", allowsUnknown: true) else { throw expecting("user", in: "password") }
+            guard var user = try data.object("user", allowsUnknown: true) else {
+                throw expecting("user", in: "password")
+            }
             guard let password = try user.string("password", length) else { throw expecting("password", in: "user") }
             return .password(try self.user(&user), Secret(password))
         default:
@@ -92,7 +94,8 @@ enum AuthWire {
         switch kind {
         case "unscoped": return .unscoped
         case "system":
-            guard var system = try scope.object("system", allowsUnknown: true), try system.looseBool("all") == true else {
+            guard var system = try scope.object("system", allowsUnknown: true), try system.looseBool("all") == true
+            else {
                 throw wrongScope
             }
             return .system
@@ -112,7 +115,9 @@ enum AuthWire {
         }
     }
 
-    private static var wrongScope: CloudError { expecting("system, project, domain, OS-TRUST:trust or unscoped", in: "scope") }
+    private static var wrongScope: CloudError {
+        expecting("system, project, domain, OS-TRUST:trust or unscoped", in: "scope")
+    }
 
     private static func expecting(_ attribute: String, in target: String) -> CloudError {
         .badRequest(

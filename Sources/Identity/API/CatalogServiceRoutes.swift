@@ -19,7 +19,8 @@ struct CatalogServiceRoutes: Sendable {
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let services = try await catalog.services(type: request.query("type"), name: request.query("name"), for: context)
+        let services = try await catalog.services(
+            type: request.query("type"), name: request.query("name"), for: context)
         return try ListPage(request, services, id: \.id.rawValue, name: { $0.name ?? "" }).response("services") {
             Self.write($0, &$1, request.v3URL)
         }

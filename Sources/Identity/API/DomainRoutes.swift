@@ -88,7 +88,9 @@ enum DomainWire {
         var change = ProjectChange()
         change.name = try body.name(maximum: Project.maximumNameLength)
         change.isEnabled = try body.looseBool("enabled")
-        if let description = try body.nullableString("description", 0...65_535) { change.description = description ?? "" }
+        if let description = try body.nullableString("description", 0...65_535) {
+            change.description = description ?? ""
+        }
         change.tags = try body.strings("tags")
         change.options = try body.flags(["immutable"])
         try body.checkID("id", is: domain.id.rawValue, "domain ID")

@@ -33,9 +33,11 @@ struct EndpointRoutes: Sendable {
         guard let interface = try body.string("interface") else { throw body.missing("interface") }
         guard let service = try body.string("service_id") else { throw body.missing("service_id") }
         guard let url = try body.string("url", 0...EndpointURL.maximumLength) else { throw body.missing("url") }
+        let (region, makesRegion) = try region(&body)
         var draft = EndpointDraft(
-            serviceID: ID(service), regionID: try region(&body).flatMap { $0 }, interface: try Self.interface(interface),
+            serviceID: ID(service), regionID: region.flatMap { $0 }, interface: try Self.interface(interface),
             url: try Self.url(url, request))
+        draft.makesRegion = makesRegion
         draft.isEnabled = try body.looseBool("enabled") ?? true
         _ = body.value("id")
         draft.extras = try body.extras()
@@ -56,7 +58,7 @@ struct EndpointRoutes: Sendable {
         }
         var change = EndpointChange()
         change.serviceID = try body.string("service_id").map { ID($0) }
-        change.regionID = try region(&body)
+        (change.regionID, change.makesRegion) = try region(&body)
         change.interface = try body.string("interface").map(Self.interface)
         change.url = try body.string("url", 0...EndpointURL.maximumLength).map { try Self.url($0, request) }
         change.isEnabled = try body.looseBool("enabled")
@@ -73,16 +75,20 @@ struct EndpointRoutes: Sendable {
 
     // MARK: Parts
 
-    /// `region` is the older name of the field.
-    private func region(_ body: inout ObjectReader) throws -> RegionID?? {
+    /// `region` is the older name of the field; a region that is named so is made when there is none.
+    private func region(_ body: inout ObjectReader) throws -> (RegionID??, makesRegion: Bool) {
         let old: RegionID?? = try body.nullableID("region")
-        return try body.nullableID("region_id") ?? old
+        if let new: RegionID? = try body.nullableID("region_id"), new != nil || old == nil {
+            return (.some(new), false)
+        }
+        return (old, true)
     }
 
     private static func interface(_ text: String) throws -> Endpoint.Interface {
         guard let interface = Endpoint.Interface(rawValue: text) else {
             throw CloudError.badRequest(
-                "Invalid input for field 'interface': '\(text.prefix(64))' is not one of ['admin', 'internal', 'public']")
+                "Invalid input for field 'interface': '\(text.prefix(64))' is not one of ['admin', 'internal', 'public']"
+            )
         }
         return interface
     }

@@ -53,7 +53,8 @@ struct GrantRoutes: Sendable {
                 register("/v3" + path, "", target, actor, isInherited: false, on: &routes)
                 if target != .system {
                     register(
-                        "/v3/OS-INHERIT" + path, "/inherited_to_projects", target, actor, isInherited: true, on: &routes)
+                        "/v3/OS-INHERIT" + path, "/inherited_to_projects", target, actor, isInherited: true, on: &routes
+                    )
                 }
             }
         }

@@ -108,7 +108,9 @@ enum GroupWire {
         }
         var change = GroupChange()
         change.name = try body.name(maximum: Group.maximumNameLength)
-        if let description = try body.nullableString("description", 0...65_535) { change.description = description ?? "" }
+        if let description = try body.nullableString("description", 0...65_535) {
+            change.description = description ?? ""
+        }
         try body.checkID("id", is: group.id.rawValue, "group ID")
         try body.checkID("domain_id", is: group.domainID.rawValue, "Domain ID")
         change.extras = try body.extras()

@@ -66,7 +66,9 @@ extension ObjectReader {
             guard known.contains(name) else {
                 throw invalid("options", .string(name), "is not a known option")
             }
-            guard flag.isNull || flag.bool != nil else { throw invalid("options/\(name)", flag, "is not of type 'boolean'") }
+            guard flag.isNull || flag.bool != nil else {
+                throw invalid("options/\(name)", flag, "is not of type 'boolean'")
+            }
         }
         return fields
     }

@@ -26,8 +26,11 @@ extension APIRequest {
 
     /// The address that was asked for, as the cloud's users reach it.
     func selfURL(replacing changes: [String: String] = [:]) -> String {
-        let path = http.path.utf8.starts(with: "/identity".utf8) ? String(http.path.dropFirst("/identity".count)) : http.path
-        let kept = http.query.filter { changes[$0.name] == nil } + changes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        let path =
+            http.path.utf8.starts(with: "/identity".utf8) ? String(http.path.dropFirst("/identity".count)) : http.path
+        let kept =
+            http.query.filter { changes[$0.name] == nil }
+            + changes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         guard !kept.isEmpty else { return serviceURL + path }
         return serviceURL + path + "?"
             + kept.map { Percent.encode($0.name) + "=" + Percent.encode($0.value) }.joined(separator: "&")

@@ -194,7 +194,8 @@ enum LimitWire {
         switch (project, domain) {
         case (let project?, nil): owner = .project(project)
         case (nil, let domain?): owner = .domain(domain)
-        default: throw CloudError.badRequest("Invalid input for field 'limits': either project_id or domain_id is required")
+        default:
+            throw CloudError.badRequest("Invalid input for field 'limits': either project_id or domain_id is required")
         }
         guard let service = try body.string("service_id", 1...64) else { throw body.missing("service_id") }
         var draft = LimitDraft(

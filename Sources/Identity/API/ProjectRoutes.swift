@@ -113,7 +113,9 @@ struct ProjectRoutes: Sendable {
     private func removeTag(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let tag = request.parameter("tag")
         _ = try await setTags(request, context) { tags in
-            guard tags.contains(tag) else { throw CloudError.notFound("Could not find project tag: \(tag.prefix(255)).") }
+            guard tags.contains(tag) else {
+                throw CloudError.notFound("Could not find project tag: \(tag.prefix(255)).")
+            }
             return tags.filter { $0 != tag }
         }
         return IdentityReply.noContent()
@@ -161,7 +163,8 @@ private struct ProjectRelatives {
         if parentsAsIDs {
             // `{"parent": {"grandparent": null}}`.
             writer.field(
-                "parents", family.ancestors.reversed().reduce(JSON.null) { above, next in .object([next.id.rawValue: above]) })
+                "parents",
+                family.ancestors.reversed().reduce(JSON.null) { above, next in .object([next.id.rawValue: above]) })
         }
         if subtreeAsIDs {
             let children = Dictionary(grouping: family.descendants, by: \.parentID)
@@ -171,7 +174,8 @@ private struct ProjectRelatives {
 
     /// Only those that the caller has a role on.
     private func list(
-        _ key: StaticString, _ projects: [Project], _ reachable: Set<ProjectID>, _ writer: inout JSONWriter, _ base: String
+        _ key: StaticString, _ projects: [Project], _ reachable: Set<ProjectID>, _ writer: inout JSONWriter,
+        _ base: String
     ) {
         writer.array(key) { writer in
             for project in projects where reachable.contains(project.id) {
@@ -185,7 +189,8 @@ private struct ProjectRelatives {
     private static func tree(under id: ProjectID, _ children: [ProjectID?: [Project]]) -> JSON {
         guard let below = children[id], !below.isEmpty else { return .null }
         return .object(
-            Dictionary(below.map { ($0.id.rawValue, tree(under: $0.id, children)) }, uniquingKeysWith: { first, _ in first }))
+            Dictionary(
+                below.map { ($0.id.rawValue, tree(under: $0.id, children)) }, uniquingKeysWith: { first, _ in first }))
     }
 }
 
@@ -227,7 +232,9 @@ enum ProjectWire {
         var change = ProjectChange()
         change.name = try body.name(maximum: Project.maximumNameLength)
         change.isEnabled = try body.looseBool("enabled")
-        if let description = try body.nullableString("description", 0...65_535) { change.description = description ?? "" }
+        if let description = try body.nullableString("description", 0...65_535) {
+            change.description = description ?? ""
+        }
         change.tags = try body.strings("tags")
         change.options = try body.flags(["immutable"])
         try body.checkID("id", is: project.id.rawValue, "project ID")

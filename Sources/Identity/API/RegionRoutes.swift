@@ -36,7 +36,9 @@ struct RegionRoutes: Sendable {
 
     private func create(_ request: APIRequest, id: RegionID?, _ context: CallContext) async throws -> HTTPResponse {
         var body = try await request.body("region")
-        let given: RegionID? = try body.nullableString("id", 0...255).flatMap { $0 }.flatMap { $0.isEmpty ? nil : ID($0) }
+        let given: RegionID? = try body.nullableString("id", 0...255).flatMap { $0 }.flatMap {
+            $0.isEmpty ? nil : ID($0)
+        }
         if let id, let given, given != id {
             throw CloudError.badRequest("Conflicting region IDs specified: \"\(id)\" != \"\(given)\"")
         }

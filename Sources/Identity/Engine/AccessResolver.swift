@@ -31,10 +31,12 @@ struct AccessResolver: Sendable {
             credential = found
         }
         var principal = Principal(
-            userID: user.id, userName: user.name, userDomain: Principal.Named(id: domain.id.rawValue, name: domain.name),
+            userID: user.id, userName: user.name,
+            userDomain: Principal.Named(id: domain.id.rawValue, name: domain.name),
             scope: .unscoped, roles: [], auditIDs: payload.auditTexts, methods: payload.methods.names,
             issuedAt: payload.issuedAt, expiresAt: payload.expiresAt,
-            applicationCredentialID: credential?.id.rawValue, isRestricted: credential.map { !$0.isUnrestricted } ?? false)
+            applicationCredentialID: credential?.id.rawValue,
+            isRestricted: credential.map { !$0.isUnrestricted } ?? false)
         if let rules = credential?.accessRules, !rules.isEmpty { principal.accessRules = rules.map(\.rule) }
         principal.scope = try scope(payload.scope, tx)
         guard payload.scope != .unscoped else {
@@ -61,7 +63,9 @@ struct AccessResolver: Sendable {
         case .unscoped: return .unscoped
         case .system: return .system
         case .domain(let id):
-            guard let domain = try projects.findDomain(id, tx), domain.isEnabled else { throw IdentityError.unauthorized }
+            guard let domain = try projects.findDomain(id, tx), domain.isEnabled else {
+                throw IdentityError.unauthorized
+            }
             return .domain(id, name: domain.name)
         case .project(let id):
             // A domain is no project to work in, although it can be looked at as one.

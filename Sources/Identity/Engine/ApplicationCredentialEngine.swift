@@ -157,7 +157,9 @@ package struct ApplicationCredentialEngine: Sendable {
         return found
     }
 
-    private func completed(_ credential: ApplicationCredential, _ tx: any Transaction) throws -> ApplicationCredentialView {
+    private func completed(_ credential: ApplicationCredential, _ tx: any Transaction) throws
+        -> ApplicationCredentialView
+    {
         ApplicationCredentialView(
             credential: credential, roles: try credential.roleIDs.compactMap { try roles.find($0, tx) })
     }

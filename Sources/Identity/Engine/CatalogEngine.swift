@@ -5,47 +5,6 @@ import IdentityContract
 import PolicyKit
 import Synchronization
 
-package struct RegionChange: Sendable {
-    package var parentID: RegionID??
-    package var description: String?
-    package var extras = Extras()
-    package init() {}
-}
-
-package struct CatalogServiceChange: Sendable {
-    package var type: String?
-    package var name: String??
-    package var description: String??
-    package var isEnabled: Bool?
-    package var extras = Extras()
-    package init() {}
-}
-
-package struct EndpointDraft: Sendable {
-    package var serviceID: CatalogServiceID
-    package var regionID: RegionID?
-    package var interface: Endpoint.Interface
-    package var url: EndpointURL
-    package var isEnabled = true
-    package var extras = Extras()
-    package init(serviceID: CatalogServiceID, regionID: RegionID?, interface: Endpoint.Interface, url: EndpointURL) {
-        self.serviceID = serviceID
-        self.regionID = regionID
-        self.interface = interface
-        self.url = url
-    }
-}
-
-package struct EndpointChange: Sendable {
-    package var serviceID: CatalogServiceID?
-    package var regionID: RegionID??
-    package var interface: Endpoint.Interface?
-    package var url: EndpointURL?
-    package var isEnabled: Bool?
-    package var extras = Extras()
-    package init() {}
-}
-
 /// Regions, services, endpoints, and the catalog that they make.
 package struct CatalogEngine: Sendable {
     let database: IdentityDatabase
@@ -219,7 +178,9 @@ package struct CatalogEngine: Sendable {
         service: CatalogServiceID?, region: RegionID?, interface: Endpoint.Interface?, for context: CallContext
     ) async throws -> [Endpoint] {
         try context.authorize([:])
-        return try await database.read { try store.endpoints(service: service, region: region, interface: interface, $0) }
+        return try await database.read {
+            try store.endpoints(service: service, region: region, interface: interface, $0)
+        }
     }
 
     package func endpoint(_ id: EndpointID, for context: CallContext) async throws -> Endpoint {
@@ -234,7 +195,7 @@ package struct CatalogEngine: Sendable {
             id: ids.nextHex(), serviceID: draft.serviceID, regionID: draft.regionID, interface: draft.interface,
             url: draft.url, isEnabled: draft.isEnabled, extras: draft.extras)
         return try await database.write("endpoint") { tx in
-            try checkReferences(endpoint, tx)
+            try checkReferences(endpoint, makesRegion: draft.makesRegion, tx)
             try store.insert(endpoint, tx)
             return endpoint
         }
@@ -251,7 +212,7 @@ package struct CatalogEngine: Sendable {
             endpoint.isEnabled = change.isEnabled ?? endpoint.isEnabled
             endpoint.extras.merge(change.extras)
             try endpoint.extras.checkSize()
-            try checkReferences(endpoint, tx)
+            try checkReferences(endpoint, makesRegion: change.makesRegion, tx)
             try store.update(endpoint, tx)
             return endpoint
         }
@@ -269,12 +230,15 @@ package struct CatalogEngine: Sendable {
         return endpoint
     }
 
-    /// What a body refers to and does not exist is the body's fault: 400, not 404 (keystone: `_validate_endpoint_region`).
-    private func checkReferences(_ endpoint: Endpoint, _ tx: any Transaction) throws {
+    /// What a body refers to and does not exist is the body's fault: 400, not 404.
+    private func checkReferences(_ endpoint: Endpoint, makesRegion: Bool, _ tx: any Transaction) throws {
         guard try store.service(endpoint.serviceID, tx) != nil else {
             throw CloudError.badRequest("Could not find service: \(endpoint.serviceID).")
         }
         if let region = endpoint.regionID, try store.region(region, tx) == nil {
+            guard !makesRegion else {
+                return try store.insert(Region(id: region, parentID: nil, description: "", extras: Extras()), tx)
+            }
             throw CloudError.badRequest("Could not find region: \(region).")
         }
     }

@@ -155,7 +155,9 @@ package struct IdentityBootstrap: Sendable {
         }
     }
 
-    private func ensureService(_ item: CatalogItem, id: CatalogServiceID, _ tx: any Transaction) throws -> CatalogServiceID {
+    private func ensureService(_ item: CatalogItem, id: CatalogServiceID, _ tx: any Transaction) throws
+        -> CatalogServiceID
+    {
         if let found = try catalog.services(type: item.type, tx).first { return found.id }
         try catalog.insert(
             CatalogService(

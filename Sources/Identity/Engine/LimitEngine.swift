@@ -4,56 +4,6 @@ import DatabaseKit
 import IdentityContract
 import PolicyKit
 
-package struct LimitFilter: Sendable {
-    package var serviceID: CatalogServiceID?
-    package var regionID: RegionID?
-    package var resourceName: String?
-    package var projectID: ProjectID?
-    package var domainID: DomainID?
-    package init() {}
-}
-
-package struct RegisteredLimitDraft: Sendable {
-    package var serviceID: CatalogServiceID
-    package var regionID: RegionID?
-    package var resourceName: String
-    package var defaultLimit: Int
-    package var description: String?
-    package init(serviceID: CatalogServiceID, regionID: RegionID?, resourceName: String, defaultLimit: Int) {
-        self.serviceID = serviceID
-        self.regionID = regionID
-        self.resourceName = resourceName
-        self.defaultLimit = defaultLimit
-    }
-}
-
-package struct RegisteredLimitChange: Sendable {
-    package var serviceID: CatalogServiceID?
-    package var regionID: RegionID??
-    package var resourceName: String?
-    package var defaultLimit: Int?
-    package var description: String??
-    package init() {}
-}
-
-package struct LimitDraft: Sendable {
-    package var owner: Limit.Owner
-    package var serviceID: CatalogServiceID
-    package var regionID: RegionID?
-    package var resourceName: String
-    package var resourceLimit: Int
-    package var description: String?
-    package init(
-        owner: Limit.Owner, serviceID: CatalogServiceID, regionID: RegionID?, resourceName: String, resourceLimit: Int
-    ) {
-        self.owner = owner
-        self.serviceID = serviceID
-        self.regionID = regionID
-        self.resourceName = resourceName
-        self.resourceLimit = resourceLimit
-    }
-}
-
 /// Limits that services may look up here, in the flat model: a project's limit knows nothing of its parent's.
 package struct LimitEngine: Sendable {
     let database: IdentityDatabase
@@ -79,7 +29,8 @@ package struct LimitEngine: Sendable {
         return try await database.read { try existing(id, $0) }
     }
 
-    package func register(_ drafts: [RegisteredLimitDraft], for context: CallContext) async throws -> [RegisteredLimit] {
+    package func register(_ drafts: [RegisteredLimitDraft], for context: CallContext) async throws -> [RegisteredLimit]
+    {
         try context.authorize([:])
         let limits = drafts.map { draft in
             RegisteredLimit(

@@ -212,7 +212,8 @@ package struct ProjectEngine: Sendable {
         }
         let line = [parent] + (try projects.ancestors(of: parent, tx))
         guard line.allSatisfy(\.isEnabled) else {
-            throw CloudError.badRequest("cannot create a project in a branch containing a disabled project: \(parentID)")
+            throw CloudError.badRequest(
+                "cannot create a project in a branch containing a disabled project: \(parentID)")
         }
         guard line.count < Project.maximumDepth else {
             throw CloudError.forbidden("Max hierarchy depth reached for \(parentID) branch.")

@@ -28,7 +28,8 @@ package struct RoleEngine: Sendable {
         self.ids = ids
     }
 
-    package func list(domain: DomainID?, name: String?, _ rules: Rules, for context: CallContext) async throws -> [Role] {
+    package func list(domain: DomainID?, name: String?, _ rules: Rules, for context: CallContext) async throws -> [Role]
+    {
         try context.authorize(.listing(context), as: domain == nil ? rules.role : rules.domainRole)
         return try await database.read { try roles.list(domain: domain, name: name, $0) }
     }
@@ -59,7 +60,9 @@ package struct RoleEngine: Sendable {
         }
     }
 
-    package func update(_ id: RoleID, _ change: RoleChange, _ rules: Rules, for context: CallContext) async throws -> Role {
+    package func update(_ id: RoleID, _ change: RoleChange, _ rules: Rules, for context: CallContext) async throws
+        -> Role
+    {
         try await database.write("role") { tx in
             var role = try load(id, rules, for: context, tx)
             if role.options.isImmutable {
@@ -139,11 +142,15 @@ package struct RoleEngine: Sendable {
         }
     }
 
-    package func addImplication(of implied: RoleID, by prior: RoleID, for context: CallContext) async throws -> Inference {
+    package func addImplication(of implied: RoleID, by prior: RoleID, for context: CallContext) async throws
+        -> Inference
+    {
         try context.authorize([:])
         return try await database.write("implied_role") { tx in
             let (priorRole, impliedRole) = (try existing(prior, tx), try existing(implied, tx))
-            guard !Self.neverImplied.contains(impliedRole.name.nameKey) else {
+            // A role of the cloud stands above those of a domain.
+            let isFromCloudToDomain = priorRole.domainID == nil && impliedRole.domainID != nil
+            guard !isFromCloudToDomain, !Self.neverImplied.contains(impliedRole.name.nameKey) else {
                 throw CloudError.forbidden("\(implied) cannot be an implied roles.")
             }
             guard try !roles.graph(tx).directlyImplied(by: prior).contains(implied) else {

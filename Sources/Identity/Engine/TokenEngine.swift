@@ -55,7 +55,8 @@ package struct TokenEngine: Sendable {
     }
 
     /// `X-Subject-Token`: the caller needs a right, or is the token's own user.
-    package func validate(_ token: String, graceful: Bool = false, for context: CallContext) async throws -> KnownToken {
+    package func validate(_ token: String, graceful: Bool = false, for context: CallContext) async throws -> KnownToken
+    {
         let known = try await foreign(token, graceful: graceful, for: context)
         try context.authorize(["target.token.user_id": known.payload.userID.rawValue])
         return known
@@ -118,7 +119,8 @@ package struct TokenEngine: Sendable {
                 userID: signIn.userID, methods: signIn.methods, scope: scope,
                 applicationCredentialID: signIn.applicationCredential?.id, issuedAt: issuedAt,
                 expiresAt: signIn.expiresAt ?? issuedAt + lifetime,
-                auditIDs: [SecureRandom.bytes(TokenPayload.auditIDByteCount)] + (signIn.chainAuditID.map { [$0] } ?? []))
+                auditIDs: [SecureRandom.bytes(TokenPayload.auditIDByteCount)] + (signIn.chainAuditID.map { [$0] } ?? [])
+            )
             let (user, _) = try resolver.signedInUser(signIn.userID, tx)
             guard user.isSatisfied(by: Set(signIn.methods.names)) else { throw IdentityError.unauthorized }
             return (payload, try resolver.subject(of: payload, at: issuedAt, tx))
@@ -175,7 +177,9 @@ package struct TokenEngine: Sendable {
         case .unscoped: scope = .unscoped
         case .system: scope = .system
         case .domain(let reference):
-            guard let domain = try resolver.find(reference, tx), domain.isDomain else { throw IdentityError.unauthorized }
+            guard let domain = try resolver.find(reference, tx), domain.isDomain else {
+                throw IdentityError.unauthorized
+            }
             scope = .domain(domain.asDomainID)
         case .project(let reference):
             guard let project = try resolver.find(reference, tx) else { throw IdentityError.unauthorized }

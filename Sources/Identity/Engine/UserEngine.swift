@@ -30,7 +30,9 @@ package struct UserEngine: Sendable {
 
     // MARK: Read
 
-    package func list(domain: DomainID?, name: String?, isEnabled: Bool?, for context: CallContext) async throws -> [User] {
+    package func list(domain: DomainID?, name: String?, isEnabled: Bool?, for context: CallContext) async throws
+        -> [User]
+    {
         try context.authorize(.listing(context))
         let own = context.principal.domainID
         if let own, let domain, own != domain { return [] }

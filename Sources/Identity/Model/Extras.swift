@@ -49,7 +49,9 @@ package struct ResourceOptions: Sendable, Equatable {
     /// The options after a change: a null takes one away (keystone: resource options).
     package func changed(by changes: [String: JSON]) -> ResourceOptions {
         var result = fields
-        for (name, value) in changes { result[name] = value.isNull ? nil : value }
+        for (name, value) in changes {
+            if value.isNull { result.removeValue(forKey: name) } else { result[name] = value }
+        }
         return ResourceOptions(result)
     }
 }

@@ -98,7 +98,8 @@ package struct TokenPayload: Sendable, Equatable {
     }
 
     package init(
-        userID: UserID, methods: AuthMethods, scope: TokenScope, applicationCredentialID: ApplicationCredentialID? = nil,
+        userID: UserID, methods: AuthMethods, scope: TokenScope,
+        applicationCredentialID: ApplicationCredentialID? = nil,
         issuedAt: Timestamp, expiresAt: Timestamp, auditIDs: [[UInt8]]
     ) {
         self.userID = userID

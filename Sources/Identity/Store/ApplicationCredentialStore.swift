@@ -72,7 +72,8 @@ struct ApplicationCredentialStore: Sendable {
 
     func deleteAll(on project: ProjectID, _ tx: any Transaction) throws {
         let ids: [ApplicationCredentialID] = try tx.query(
-            "SELECT id FROM identity_application_credentials WHERE project_id = \(project)") { $0.id(0) }
+            "SELECT id FROM identity_application_credentials WHERE project_id = \(project)"
+        ) { $0.id(0) }
         for id in ids { try delete(id, tx) }
     }
 
@@ -122,7 +123,8 @@ struct ApplicationCredentialStore: Sendable {
             """
             SELECT role_id FROM identity_application_credential_roles
              WHERE application_credential_id = \(credential.id) ORDER BY role_id
-            """) { $0.id(0) }
+            """
+        ) { $0.id(0) }
         credential.accessRules = try tx.query(
             """
             SELECT r.id, r.service, r.method, r.path FROM identity_access_rules r

@@ -125,7 +125,8 @@ struct CatalogStore: Sendable {
     // MARK: Rows
 
     private static func region(_ row: any Row) throws -> Region {
-        Region(id: row.id(0), parentID: row.idOrNil(1), description: row.text(2), extras: try Extras(column: row.text(3)))
+        Region(
+            id: row.id(0), parentID: row.idOrNil(1), description: row.text(2), extras: try Extras(column: row.text(3)))
     }
 
     private static func service(_ row: any Row) throws -> CatalogService {

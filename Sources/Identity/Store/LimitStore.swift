@@ -26,7 +26,8 @@ struct LimitStore: Sendable {
 
     func registered(_ filter: Filter, _ tx: any Transaction) throws -> [RegisteredLimit] {
         let sql: SQL = "SELECT \(Self.registeredColumns) FROM identity_registered_limits WHERE 1 = 1"
-        return try tx.query(sql + Self.conditions(filter) + "ORDER BY service_id, resource_name, id", Self.registeredLimit)
+        return try tx.query(
+            sql + Self.conditions(filter) + "ORDER BY service_id, resource_name, id", Self.registeredLimit)
     }
 
     func isRegistered(
@@ -86,7 +87,8 @@ struct LimitStore: Sendable {
         case .domain(let id): sql += "AND owner_kind = 'domain' AND owner_id = \(id)"
         case nil: break
         }
-        return try tx.query(sql + Self.conditions(filter) + "ORDER BY owner_id, service_id, resource_name, id", Self.limit)
+        return try tx.query(
+            sql + Self.conditions(filter) + "ORDER BY owner_id, service_id, resource_name, id", Self.limit)
     }
 
     func insert(_ limit: Limit, _ tx: any Transaction) throws {

@@ -139,7 +139,8 @@ struct ProjectStore: Sendable {
     private func withTags(_ project: Project?, _ tx: any Transaction) throws -> Project? {
         guard var project else { return nil }
         project.tags = try tx.query(
-            "SELECT tag FROM identity_project_tags WHERE project_id = \(project.id) ORDER BY tag") { $0.text(0) }
+            "SELECT tag FROM identity_project_tags WHERE project_id = \(project.id) ORDER BY tag"
+        ) { $0.text(0) }
         return project
     }
 

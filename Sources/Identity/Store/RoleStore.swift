@@ -71,7 +71,8 @@ struct RoleStore: Sendable {
             """
             SELECT prior_role_id, implied_role_id FROM identity_role_implications
              ORDER BY prior_role_id, implied_role_id
-            """) { (prior: $0.id(0), implied: $0.id(1)) }
+            """
+        ) { (prior: $0.id(0), implied: $0.id(1)) }
     }
 
     func addImplication(_ prior: RoleID, _ implied: RoleID, _ tx: any Transaction) throws {

@@ -36,7 +36,7 @@ struct RBACRoutes: Sendable {
             let project = try reader.project()
             var draft = RBACDraft(
                 objectType: try required("object_type", &reader), object: try required("object_id", &reader),
-                action: try required("action", &reader), target: try target(&reader))
+                action: try required("action", &reader), target: try targetProject(&reader))
             draft.project = project
             return draft
         }
@@ -50,7 +50,7 @@ struct RBACRoutes: Sendable {
         return try reader.string(name) ?? ""
     }
 
-    private func target(_ reader: inout AttributeReader) throws -> String {
+    private func targetProject(_ reader: inout AttributeReader) throws -> String {
         if let target = try reader.string("target_project") { return target }
         return try required("target_tenant", &reader)
     }
@@ -58,7 +58,7 @@ struct RBACRoutes: Sendable {
     private func update(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let target = try await collection.change(request) { reader in
             try reader.refuseInUpdate("object_type", "object_id", "action")
-            return try target(&reader)
+            return try targetProject(&reader)
         }
         let policy = try await policies.update(request.id("id"), target: target, for: context)
         return collection.one(policy, fields: nil, write)

@@ -9,7 +9,7 @@ import PlacementContract
 /// provider cannot both win. Whoever may call is decided by the routes: providers belong to nobody.
 package struct PlacementEngine: Sendable {
     let database: any Database
-    let clock: WallClock
+    package let clock: WallClock
     let ids: IDSource
     let providers = ProviderStore()
     let inventories = InventoryStore()

@@ -29,9 +29,11 @@ struct ProviderForest {
             SELECT r.id FROM placement_providers r
              WHERE r.root_id IN (SELECT m.root_id FROM placement_providers m WHERE m.id IN \(list: members))
             """
+        var new: Set<ResourceProviderID> = []
         try tx.forEach("SELECT p.id, p.parent_id, p.root_id FROM placement_providers p WHERE p.id IN (\(trees))") { row in
             let id: ResourceProviderID = row.id(0)
             guard byID[id] == nil else { return }
+            new.insert(id)
             byID[id] = ProviderSummary(id: id, parent: row.idOrNil(1), root: row.id(2))
             order.append(id)
         }
@@ -51,7 +53,10 @@ struct ProviderForest {
             SELECT provider_id, trait FROM placement_provider_traits
              WHERE provider_id IN (\(trees)) ORDER BY provider_id, trait
             """
-        ) { byID[$0.id(0)]?.traits.append($0.text(1)) }
+        ) { row in
+            let id: ResourceProviderID = row.id(0)
+            if new.contains(id) { byID[id]?.traits.append(row.text(1)) }
+        }
     }
 
     func room(_ place: CandidateAllocation.Place) -> ProviderSummary.Room? { rooms[place] }

@@ -22,7 +22,9 @@ package struct AccessRule: Sendable, Hashable {
 
     private static func matches(_ segments: ArraySlice<String>, _ pattern: ArraySlice<String>) -> Bool {
         guard let first = pattern.first else { return segments.isEmpty }
-        if first == "**" { return pattern.count == 1 || segments.indices.contains { matches(segments[$0...], pattern.dropFirst()) } }
+        if first == "**" {
+            return pattern.count == 1 || segments.indices.contains { matches(segments[$0...], pattern.dropFirst()) }
+        }
         guard let segment = segments.first else { return false }
         let isWild = first == "*" || first.hasPrefix("{") && first.hasSuffix("}")
         return (isWild || first == segment) && matches(segments.dropFirst(), pattern.dropFirst())

@@ -114,7 +114,9 @@ package struct HTTPResponse: Sendable {
         self.body = body
     }
 
-    package static func json(_ status: Int = 200, headers: HTTPHeaders = [:], _ bytes: [UInt8]) -> HTTPResponse {
+    package static func json(_ bytes: [UInt8]) -> HTTPResponse { json(200, bytes) }
+
+    package static func json(_ status: Int, headers: HTTPHeaders = [:], _ bytes: [UInt8]) -> HTTPResponse {
         var headers = headers
         headers.set("Content-Type", "application/json")
         return HTTPResponse(status: status, headers: headers, body: .bytes(bytes))

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
+import LifecycleKit
 
-/// Files and folders. All calls block; they are for small files and for blocking threads.
+/// Files and folders. All calls block, so async code makes them inside `onThread`; reads of `/proc` need not.
 package enum FileSystem {
     /// What a path is.
     package struct Status: Sendable {
@@ -19,6 +20,13 @@ package enum FileSystem {
     package struct Space: Sendable {
         package var totalBytes: Int64
         package var freeBytes: Int64
+    }
+
+    private static let threads = BlockingPool("files", threads: 4)
+
+    /// Runs file work on a thread for blocking calls.
+    package static func onThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await threads.run(body)
     }
 
     /// Nil when nothing is at `path`. Does not follow a symbolic link.
@@ -209,7 +217,9 @@ package enum FileSystem {
         let file = OwnedDescriptor(try check(open(path, flags, mode), "open", path))
         var offset = 0
         while offset < bytes.count {
-            let count = bytes.withUnsafeBytes { write(file.number, $0.baseAddress.map { $0 + offset }, $0.count - offset) }
+            let count = bytes.withUnsafeBytes {
+                write(file.number, $0.baseAddress.map { $0 + offset }, $0.count - offset)
+            }
             if count < 0, errno == EINTR { continue }
             offset += try check(count, "write", path)
         }

@@ -230,7 +230,10 @@ package struct NetworkLinks: ~Copyable {
         let headerSize = MemoryLayout<nlmsghdr>.size
         guard count >= headerSize + 4 else { throw SystemError("netlink answer", what, code: EPROTO) }
         let (type, code) = answer.withUnsafeBytes {
-            ($0.loadUnaligned(fromByteOffset: 4, as: UInt16.self), $0.loadUnaligned(fromByteOffset: headerSize, as: Int32.self))
+            (
+                $0.loadUnaligned(fromByteOffset: 4, as: UInt16.self),
+                $0.loadUnaligned(fromByteOffset: headerSize, as: Int32.self)
+            )
         }
         guard type == UInt16(NLMSG_ERROR) else { throw SystemError("netlink answer", what, code: EPROTO) }
         guard code == 0 else { throw SystemError("netlink", what, code: -code) }

@@ -77,7 +77,7 @@ package struct NetworkNamespace: Hashable, Sendable, CustomStringConvertible {
         try FileSystem.makeDirectories(directory)
         do throws(SystemError) {
             try Mounts.mount("", at: directory, flags: [.isShared, .recursive])
-        } catch where error.code == EINVAL {
+        } catch  where error.code == EINVAL {
             try Mounts.mount(directory, at: directory, flags: [.bind, .recursive])
             try Mounts.mount("", at: directory, flags: [.isShared, .recursive])
         }

@@ -94,7 +94,9 @@ struct PipeExchange {
     }
 
     private func feed(_ written: inout Int) {
-        let count = stdin.withUnsafeBytes { write(input.writer, $0.baseAddress.map { $0 + written }, $0.count - written) }
+        let count = stdin.withUnsafeBytes {
+            write(input.writer, $0.baseAddress.map { $0 + written }, $0.count - written)
+        }
         if count > 0 { written += count }
         let isBroken = count < 0 && errno != EAGAIN && errno != EINTR
         if isBroken || written == stdin.count { input.closeWriter() }

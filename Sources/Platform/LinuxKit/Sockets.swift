@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 
 package enum Sockets {
@@ -10,7 +11,8 @@ package enum Sockets {
         let socket = OwnedDescriptor(try check(Glibc.socket(isIPv6 ? AF_INET6 : AF_INET, type, 0), "socket"))
         var yes: Int32 = 1
         try check(
-            setsockopt(socket.number, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size)), "setsockopt")
+            setsockopt(socket.number, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size)), "setsockopt"
+        )
         try check(bind(socket.number, parsed, port, isIPv6: isIPv6), "bind", "\(address):\(port)")
         try check(Glibc.listen(socket.number, backlog), "listen", "\(address):\(port)")
         return socket.release()

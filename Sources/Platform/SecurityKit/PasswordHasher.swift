@@ -47,12 +47,14 @@ package final class PasswordHasher: Sendable {
 
     /// Takes the time of a `verify` that fails: for a user that does not exist, so that its answer is as late.
     package func verifyNothing(_ password: Secret) async throws {
-        _ = try await verify(password, Self.nobody(cost: cost))
-    }
-
-    /// A well-formed hash of the given cost that no password is known for.
-    private static func nobody(cost: Int) -> String {
-        "$2b$\(cost < 10 ? "0" : "")\(cost)$AAAAAAAAAAAAAAAAAAAAAOAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        let bytes = Array(password.reveal().utf8.prefix(Self.maximumByteCount))
+        let cost = cost
+        try await pool.run {
+            let hash = Crypt.bcryptSetting(cost: cost).flatMap { Crypt.hash(bytes.contains(0) ? [] : bytes, $0) }
+            guard hash != nil else {
+                throw CloudError(.bug, "The password could not be checked.", cause: "crypt(3) has no bcrypt")
+            }
+        }
     }
 }
 

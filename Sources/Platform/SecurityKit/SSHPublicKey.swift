@@ -58,7 +58,9 @@ package struct SSHPublicKey: Sendable, Equatable {
 
     private static func trimmed(_ text: some StringProtocol) -> String {
         var rest = Substring(text)
-        while let first = rest.unicodeScalars.first, isSpace(first) { rest = Substring(rest.unicodeScalars.dropFirst()) }
+        while let first = rest.unicodeScalars.first, isSpace(first) {
+            rest = Substring(rest.unicodeScalars.dropFirst())
+        }
         while let last = rest.unicodeScalars.last, isSpace(last) { rest = Substring(rest.unicodeScalars.dropLast()) }
         return String(rest)
     }

@@ -41,10 +41,11 @@ enum ServeCommand {
         let health = CloudHealth(cloud: cloud, database: database, host: host, hypervisor: hypervisor)
         let root = try RootAPI(services: cloud.apis) { await health.parts() }
         let server = HTTPServer(listeners: [listener(port)], handler: cloud.router(root: root))
+        let driver = (hypervisor as? any Service).map { [$0] } ?? []
         let agent = ComputeAgent(host: host.name, bus: cloud.bus, driver: hypervisor)
         MetricsRegistry.shared.addProcessMetrics()
         // The API opens last: whoever it answers finds everything running.
-        try await ServiceGroup.run(host.services + cloud.services + [agent] + host.agents(cloud.bus) + [server])
+        try await ServiceGroup.run(host.services + cloud.services + driver + [agent] + host.agents(cloud.bus) + [server])
         await database.close()
     }
 

@@ -100,9 +100,11 @@ package struct Cloud: Sendable {
         apis = [
             try IdentityAPI(engine: identity),
             try ImageAPI(engine: images),
-            try PlacementAPI(engine: placement),
+            try PlacementAPI(engine: placement, clock: clock),
             try NetworkAPI(network),
-            try ComputeAPI(compute, sagas: sagas, hosts: hosts, origin: foundation.origin),
+            try ComputeAPI(
+                compute, sagas: sagas, hosts: hosts, origin: foundation.origin,
+                threads: BlockingPool("consoles", threads: 32)),
         ]
     }
 

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+import APIKit
+import BaseKit
+import ComputeAPI
+import ComputeAgent
+import ComputeContract
+import ComputeCore
+import DatabaseKit
+import DatabaseSQLite
+import HTTPKit
+import ImageContract
+import LifecycleKit
+import MessagingKit
+import NetworkContract
+import PlacementContract
+import QuotaKit
+import Synchronization
+import TaskKit
+import TestKit
+import Testing
+
+/// Compute as a cloud has it, on a database in memory: the API behind the real router, the bus, an agent with the fake
+/// hypervisor; the other services are fakes.
+struct ComputeWorld: Sendable {
+    static let origin = "http://cloud.test:8080"
+    static let image = "11111111-1111-4111-8111-111111111111"
+    static let network = "22222222-2222-4222-8222-222222222222"
+
+    let database: SQLiteDatabase
+    let hypervisor = FakeHypervisor(hostname: "node-1")
+    let images = FakeImages()
+    let placement = FakePlacement()
+    let networks = FakeNetworks()
+    let tasks = BackgroundTasks()
+    let bus: InProcessBus
+    let parts: ComputeParts
+    let registry = SagaRegistry()
+    let sagas: SagaRunner
+    let hosts: ComputeHostEngine
+    let router: APIRouter
+    private let controller: BusServer
+    private let agent: ComputeAgent
+
+    init(config change: (inout ComputeConfig) -> Void = { _ in }) async throws {
+        database = try await TestDatabase.make(SagaMigrations.all, QuotaMigrations.all, ComputeMigrations.all)
+        bus = InProcessBus(tasks: tasks)
+        var config = ComputeConfig()
+        config.portUpTimeout = .seconds(5)
+        config.shutdownGrace = .zero
+        config.quotas["instances"] = 100
+        config.quotas["cores"] = 200
+        config.quotas["ram"] = 1_000_000
+        change(&config)
+        parts = ComputeParts(
+            database: database, bus: bus, images: images, placement: placement, networks: networks, config: config,
+            clock: .system, ids: .random)
+        ComputeSagas.register(on: registry, parts)
+        sagas = SagaRunner(database: database, registry: registry, holder: "test", limits: .test)
+        hosts = ComputeHostEngine(parts)
+        try await FlavorEngine(parts).bootstrap()
+        let api = try ComputeAPI(
+            parts, sagas: sagas, hosts: hosts, origin: Self.origin, threads: BlockingPool("keys", threads: 1))
+        router = APIRouter(services: [api], origin: Self.origin, ids: .random, clock: .system) { token in
+            guard let principal = Self.principals[token] else { throw APIRouter.unauthenticated }
+            return principal
+        }
+        controller = BusServer(bus, topic: "compute", host: "controller")
+        hosts.listen(on: controller)
+        agent = ComputeAgent(host: "node-1", bus: bus, driver: hypervisor, reportInterval: .seconds(3600))
+    }
+
+    /// Runs `body` with a host that has reported. `runsSagas` false: a walk brings its own runner.
+    func run<T: Sendable>(runsSagas: Bool = true, _ body: @escaping @Sendable () async throws -> T) async throws -> T {
+        let registrations = try await controller.register()
+        let services: [any Service] = [agent] + (runsSagas ? [sagas] : [])
+        let result = try await withServices(services) {
+            try await eventually(within: .seconds(10), "the first report") { try await !hosts.hosts().isEmpty }
+            return try await body()
+        }
+        for registration in registrations { registration.cancel() }
+        await tasks.drain()
+        return result
+    }
+
+    // MARK: Callers
+
+    private static let principals: [String: Principal] = [
+        "admin": principal("admin", roles: ["admin", "manager", "member", "reader"], project: "project-admin"),
+        "demo": principal("demo", roles: ["member", "reader"], project: "project-demo"),
+        "reader": principal("reader", roles: ["reader"], project: "project-demo"),
+        "other": principal("other", roles: ["member", "reader"], project: "project-other"),
+    ]
+
+    static func principal(_ name: String, roles: [String] = ["member", "reader"], project: String) -> Principal {
+        Principal(
+            userID: UserID("user-" + name), userName: name, userDomain: .init(id: "default", name: "Default"),
+            scope: .project(ProjectID(project), name: project, domain: .init(id: "default", name: "Default")),
+            roles: roles.map { .init(id: $0, name: $0) })
+    }
+
+    // MARK: Calls
+
+    struct Answer: Sendable {
+        let status: Int
+        let headers: HTTPHeaders
+        let body: JSON
+
+        subscript(path: String...) -> JSON? {
+            path.reduce(Optional(body)) { json, key in
+                if let index = Int(key), let elements = json?.array {
+                    return elements.indices.contains(index) ? elements[index] : nil
+                }
+                return json?[key]
+            }
+        }
+    }
+
+    @discardableResult
+    func call(
+        _ method: HTTPMethod, _ path: String, _ body: JSON? = nil, as token: String = "demo", version: String = "2.1",
+        expecting status: Int? = nil, at location: SourceLocation = #_sourceLocation
+    ) async throws -> Answer {
+        let parts = path.split(separator: "?", maxSplits: 1).map(String.init)
+        let headers: HTTPHeaders = ["X-Auth-Token": token, "OpenStack-API-Version": "compute \(version)"]
+        let response = await router.handle(
+            HTTPRequest(
+                method: method, path: "/compute/v2.1" + parts[0],
+                query: parts.count > 1 ? try #require(Percent.query(parts[1])) : [], headers: headers,
+                body: Piece(body.map { Array($0.text().utf8) } ?? [])))
+        var json = JSON.null
+        if case .bytes(let bytes) = response.body, !bytes.isEmpty { json = try JSONReader.read(bytes) }
+        if let status {
+            #expect(response.status == status, "\(method) \(path): \(json.text())", sourceLocation: location)
+        }
+        return Answer(status: response.status, headers: response.headers, body: json)
+    }
+
+    /// The body of a small server; `extra` overrides.
+    static func server(_ name: String = "one", _ extra: [String: JSON] = [:]) -> JSON {
+        var fields: [String: JSON] = [
+            "name": .string(name), "imageRef": .string(image), "flavorRef": "1",
+            "networks": [["uuid": .string(network)]],
+        ]
+        for (key, value) in extra { fields[key] = value }
+        return ["server": .object(fields)]
+    }
+
+    func boot(_ name: String = "one", _ extra: [String: JSON] = [:], as token: String = "demo") async throws -> String {
+        let answer = try await call(.post, "/servers", Self.server(name, extra), as: token, expecting: 202)
+        let id = try #require(answer["server", "id"]?.string)
+        try await settled(id)
+        return id
+    }
+
+    func status(_ id: String) async throws -> String? {
+        try await call(.get, "/servers/\(id)", as: "admin")["server", "status"]?.string
+    }
+
+    /// Waits until nothing is being done to the server.
+    func settled(_ id: String) async throws {
+        try await eventually(within: .seconds(10), "server at rest") {
+            let server = try await call(.get, "/servers/\(id)", as: "admin")
+            return server.status == 404 || server["server", "OS-EXT-STS:task_state"]?.isNull == true
+        }
+    }
+
+    /// Whether nothing of any server is left anywhere but in the database.
+    var isClean: Bool { hypervisor.inventory.isEmpty && placement.consumers.isEmpty && networks.ports.isEmpty }
+}
+
+/// A body in one piece.
+private final class Piece: ByteSource {
+    private let bytes: Mutex<[UInt8]?>
+    init(_ bytes: [UInt8]) { self.bytes = Mutex(bytes.isEmpty ? nil : bytes) }
+    func next() async throws -> [UInt8]? { bytes.withLock { $0.take() } }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import ImageContract
+import NetworkContract
+import PlacementContract
+import Synchronization
+
+/// Images that everybody may use.
+final class FakeImages: ImageService {
+    private let images = Mutex<[ImageID: ImageInfo]>([:])
+
+    init() {
+        set(ImageInfo(
+            id: ID(ComputeWorld.image), name: "small", status: "active", owner: nil, diskFormat: "qcow2",
+            containerFormat: "bare", sizeBytes: 20 << 20, virtualSizeBytes: 112 << 20, minDiskGiB: 0, minRAMMiB: 0,
+            checksum: nil, properties: ["hw_disk_bus": "virtio", "os_distro": "debian", "owner_note": "private"]))
+    }
+
+    func set(_ image: ImageInfo) { images.withLock { $0[image.id] = image } }
+    func image(_ id: ImageID, for principal: Principal) async throws -> ImageInfo? { images.withLock { $0[id] } }
+    func images(_ ids: [ImageID], for principal: Principal) async throws -> [ImageID: ImageInfo] {
+        images.withLock { all in all.filter { ids.contains($0.key) } }
+    }
+}
+
+/// Counts what servers hold.
+final class FakePlacement: PlacementService {
+    private struct State {
+        var providers: [ResourceProviderID: (name: String, inventory: [String: ResourceInventory])] = [:]
+        var claims: [String: (provider: ResourceProviderID, resources: [String: Int64])] = [:]
+    }
+    private let state = Mutex(State())
+
+    var consumers: [String] { state.withLock { $0.claims.keys.sorted() } }
+
+    private static func used(_ state: State, _ provider: ResourceProviderID, besides consumer: String? = nil) -> [String: Int64] {
+        state.claims.filter { $0.value.provider == provider && $0.key != consumer }.values
+            .reduce(into: [:]) { $0.merge($1.resources, uniquingKeysWith: +) }
+    }
+
+    private static func free(_ state: State, _ provider: ResourceProviderID, besides consumer: String? = nil) -> [String: Int64] {
+        let used = used(state, provider, besides: consumer)
+        return (state.providers[provider]?.inventory ?? [:]).reduce(into: [:]) { free, entry in
+            let capacity = Int64(Double(entry.value.total - entry.value.reserved) * entry.value.allocationRatio)
+            free[entry.key] = capacity - (used[entry.key] ?? 0)
+        }
+    }
+
+    func ensureProvider(
+        _ id: ResourceProviderID, name: String, inventory: [String: ResourceInventory], traits: [String]
+    ) async throws {
+        state.withLock { $0.providers[id] = (name, inventory) }
+    }
+
+    func candidates(for request: ResourceRequest, limit: Int) async throws
+        -> (candidates: [AllocationCandidate], refusals: [CandidateRefusal])
+    {
+        state.withLock { state in
+            var candidates: [AllocationCandidate] = []
+            var refusals: [CandidateRefusal] = []
+            for (id, provider) in state.providers {
+                let free = Self.free(state, id)
+                let reasons = request.resources.filter { $0.value > free[$0.key] ?? 0 }.map { name, amount in
+                    "\(name): wants \(amount), \(free[name] ?? 0) left"
+                }
+                if reasons.isEmpty {
+                    candidates.append(.init(provider: id, name: provider.name, free: free))
+                } else {
+                    refusals.append(.init(provider: id, name: provider.name, reasons: reasons))
+                }
+            }
+            return (candidates, refusals)
+        }
+    }
+
+    func claim(
+        consumer: String, provider: ResourceProviderID, resources: [String: Int64], project: ProjectID, user: UserID
+    ) async throws {
+        try state.withLock { state in
+            let free = Self.free(state, provider, besides: consumer)
+            guard resources.allSatisfy({ $0.value <= free[$0.key] ?? 0 }) else { throw CloudError.conflict("no room") }
+            state.claims[consumer] = (provider, resources)
+        }
+    }
+
+    func release(consumer: String) async throws { state.withLock { $0.claims[consumer] = nil } }
+    func consumers(of provider: ResourceProviderID) async throws -> [String] {
+        state.withLock { state in state.claims.filter { $0.value.provider == provider }.map(\.key) }
+    }
+    func usage(of provider: ResourceProviderID) async throws -> [String: Int64] {
+        state.withLock { Self.used($0, provider) }
+    }
+}
+
+/// One network, whose ports come up at once unless they are told not to.
+final class FakeNetworks: NetworkService {
+    private struct State {
+        var ports: [PortID: ServerPort] = [:]
+        var order: [PortID] = []
+        var nextAddress = 10
+        var comesUp = true
+    }
+    private let state = Mutex(State())
+
+    var ports: [PortID: ServerPort] { state.withLock { $0.ports } }
+    func setComesUp(_ comesUp: Bool) { state.withLock { $0.comesUp = comesUp } }
+
+    func networksForServers(of principal: Principal) async throws -> [(id: NetworkID, name: String)] {
+        [(ID(ComputeWorld.network), "private")]
+    }
+
+    func validate(networks: [ServerPortRequest], ports: [PortID], for principal: Principal) async throws {
+        for request in networks where request.network.rawValue != ComputeWorld.network {
+            throw CloudError.badRequest("Network \(request.network) could not be found.", kind: "NetworkNotFound")
+        }
+        for port in ports where self.ports[port] == nil {
+            throw CloudError.badRequest("Port id \(port) could not be found.", kind: "PortNotFound")
+        }
+    }
+
+    func securityGroups(named names: [String], for principal: Principal) async throws -> [SecurityGroupID] {
+        names.map { ID($0) }
+    }
+
+    func ensureServerPort(
+        _ id: PortID, _ request: ServerPortRequest, server: String, zone: String, for principal: Principal
+    ) async throws -> ServerPort {
+        state.withLock { state in
+            if let port = state.ports[id] { return port }
+            state.nextAddress += 1
+            let port = ServerPort(
+                id: id, network: request.network, networkName: "private", macAddress: "fa:16:3e:00:00:01", mtu: 1442,
+                fixedAddresses: [
+                    .init(
+                        address: request.fixedAddress ?? "10.0.0.\(state.nextAddress)", subnet: "subnet", prefixLength: 24,
+                        gateway: "10.0.0.1", dnsServers: ["10.0.0.2"], hostRoutes: [], usesDHCP: true)
+                ],
+                floatingAddresses: [:], securityGroupNames: ["default"], deviceID: server, project: principal.projectID,
+                isUp: false, isOwnedByCompute: true)
+            state.ports[id] = port
+            state.order.append(id)
+            return port
+        }
+    }
+
+    func claimPort(_ id: PortID, server: String, zone: String, for principal: Principal) async throws -> ServerPort {
+        try state.withLock { state in
+            guard var port = state.ports[id] else { throw CloudError.notFound("Port \(id) could not be found.") }
+            port.deviceID = server
+            state.ports[id] = port
+            return port
+        }
+    }
+
+    func bindPort(_ id: PortID, server: String, host: String) async throws {}
+
+    func releasePort(_ id: PortID, server: String) async throws {
+        state.withLock { state in
+            guard state.ports[id]?.deviceID == server else { return }
+            state.ports[id] = nil
+            state.order.removeAll { $0 == id }
+        }
+    }
+
+    func ports(ofServers ids: [String]) async throws -> [String: [ServerPort]] {
+        state.withLock { state in
+            Dictionary(grouping: state.order.compactMap { state.ports[$0] }.filter { ids.contains($0.deviceID) }, by: \.deviceID)
+        }
+    }
+
+    func port(on network: NetworkID, withAddress address: String) async throws -> ServerPort? {
+        ports.values.first { $0.fixedAddresses.contains { $0.address == address } }
+    }
+
+    func serverDevices() async throws -> [PortID: String] { ports.mapValues(\.deviceID) }
+
+    func waitUntilUp(_ id: PortID, limit: Duration) async throws -> Bool { state.withLock { $0.comesUp } }
+}

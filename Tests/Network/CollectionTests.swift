@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import NetworkCore
+import Testing
+
+/// Goal: lists are filtered, sorted, paged and trimmed as clients expect; tags, quotas, revisions work on any object.
+@Suite("Collections")
+struct CollectionTests {
+    @Test("pages forward and back, by links, in any order")
+    func paging() async throws {
+        let world = try await NetworkWorld()
+        for name in ["d", "b", "a", "c", "b"] { _ = try await world.make("network", ["name": .string(name)]) }
+        let all = try await world.get("networks?sort_key=name&sort_dir=desc")["networks"]?.names
+        #expect(all == ["d", "c", "b", "b", "a"])
+        var seen: [String] = []
+        var next: String? = "networks?sort_key=name&sort_dir=asc&limit=2"
+        while let path = next {
+            let page = try await world.get(path)
+            seen += page["networks"]?.names ?? []
+            let link = page["networks_links"]?.array?.first { $0["rel"] == "next" }?["href"]?.string
+            next = link.map { String($0.dropFirst("http://cloud/network/v2.0/".count)) }
+        }
+        #expect(seen == ["a", "b", "b", "c", "d"])
+        let last = try #require(try await world.get("networks?name=d")["networks"]?.array?.first).id
+        let back = try await world.get("networks?sort_key=name&sort_dir=asc&limit=2&page_reverse=True&marker=\(last)")
+        #expect(back["networks"]?.names == ["b", "c"])
+        #expect(try await world.get("networks")["networks_links"] == nil)
+    }
+
+    @Test("filters and fields")
+    func filters() async throws {
+        let world = try await NetworkWorld()
+        let (network, subnet) = try await world.makeNetwork()
+        _ = try await world.make("network", ["name": "other", "admin_state_up": false])
+        let port = try await world.make("port", ["network_id": .string(network), "name": ""])
+        func count(_ path: String, _ key: String) async throws -> Int? { try await world.get(path)[key]?.array?.count }
+        #expect(try await count("networks?name=net&name=other", "networks") == 2)
+        #expect(try await count("networks?admin_state_up=False", "networks") == 1)
+        #expect(try await count("networks?router:external=False&shared=False", "networks") == 2)
+        #expect(try await count("networks?tenant_id=p-demo&project_id=p-demo", "networks") == 2)
+        #expect(try await count("networks?project_id=p-other", "networks") == 0)
+        #expect(try await count("networks?subnets=\(subnet)", "networks") == 1)
+        #expect(try await count("ports?fixed_ips=ip_address%3D\(port.firstAddress)", "ports") == 1)
+        #expect(try await count("ports?fixed_ips=subnet_id%3D\(subnet)", "ports") == 2)
+        #expect(try await count("ports?fixed_ips=ip_address_substr%3D10.0.0", "ports") == 2)
+        #expect(try await count("ports?device_owner=network:distributed", "ports") == 1)
+        #expect(try await count("ports?name=&device_owner=", "ports") == 1)
+        #expect(try await count("subnets?cidr=10.0.0.0/24&ip_version=4&enable_dhcp=true", "subnets") == 1)
+        let trimmed = try await world.get("networks?fields=id&fields=name&name=net")["networks"]?.array?.first
+        #expect(trimmed?.object?.keys.sorted() == ["id", "name"])
+        #expect(try await world.get("networks/\(network)?fields=mtu")["network"] == ["mtu": 1442])
+    }
+
+    @Test("tags of every kind of object")
+    func tags() async throws {
+        let world = try await NetworkWorld()
+        let (network, _) = try await world.makeNetwork()
+        let path = "networks/\(network)/tags"
+        #expect(try await world.call(.put, path, ["tags": ["a", "b"]])["tags"] == ["a", "b"])
+        #expect(try await world.call(.put, path + "/c").status == 201)
+        #expect(try await world.get(path)["tags"] == ["a", "b", "c"])
+        #expect(try await world.get(path + "/c").status == 204)
+        #expect(try await world.call(.delete, path + "/c").status == 204)
+        #expect(try await world.get(path + "/c").fault == "TagNotFound")
+        #expect(try await world.call(.post, path, ["tags": ["d"]]).status == 201)
+        _ = try await world.make("network", ["name": "plain"])
+        func names(_ filter: String) async throws -> [String]? {
+            try await world.get("networks?" + filter)["networks"]?.names
+        }
+        #expect(try await names("tags=a,b") == ["net"])
+        #expect(try await names("tags=a,x") == [])
+        #expect(try await names("tags-any=a,x") == ["net"])
+        #expect(try await names("not-tags=a") == ["plain"])
+        #expect(try await names("not-tags-any=x,d") == ["plain"])
+        #expect(try await world.call(.delete, path).status == 204)
+        #expect(try await world.get(path)["tags"] == [])
+    }
+
+    @Test("quotas are counted, and refuse with 409")
+    func quotas() async throws {
+        let world = try await NetworkWorld()
+        let set = try await world.call(.put, "quotas/p-demo", ["quota": ["network": 1]], as: .admin)
+        #expect(set["quota", "network"] == 1)
+        _ = try await world.make("network", [:])
+        let refused = try await world.call(.post, "networks", ["network": [:]])
+        #expect(refused.status == 409 && refused.fault == "OverQuota")
+        let details = try await world.get("quotas/p-demo/details", as: .admin)
+        #expect(details["quota", "network"] == ["limit": 1, "used": 1, "reserved": 0])
+        #expect(try await world.call(.put, "quotas/p-demo", ["quota": ["network": 0]], as: .admin).status == 400)
+        #expect(try await world.call(.put, "quotas/p-demo", ["quota": ["network": 0, "force": true]], as: .admin).status == 200)
+        #expect(try await world.call(.put, "quotas/p-demo", ["quota": ["network": 9]]).status == 403)
+        #expect(try await world.get("quotas/p-demo", as: .other).status == 403)
+        #expect(try await world.call(.delete, "quotas/p-demo", as: .admin).status == 204)
+        #expect(try await world.get("quotas/p-demo/default", as: .admin)["quota", "network"] == 100)
+    }
+
+    @Test("If-Match holds an update to a revision")
+    func revisions() async throws {
+        let world = try await NetworkWorld()
+        let network = try await world.make("network", ["name": "n"]).id
+        let change: JSON = ["network": ["name": "m"]]
+        let path = "networks/\(network)"
+        #expect(try await world.call(.put, path, change, ifMatch: "revision_number=7").status == 412)
+        #expect(try await world.call(.put, path, change, ifMatch: "revision_number=1").status == 200)
+        #expect(try await world.call(.delete, path, ifMatch: "revision_number=1").status == 412)
+        #expect(try await world.get(path)["network", "revision_number"] == 2)
+    }
+
+    @Test("what an operator looks at")
+    func operators() async throws {
+        let world = try await NetworkWorld()
+        let (network, _) = try await world.makeNetwork()
+        let agents = try await world.get("agents", as: .admin)["agents"]?.array ?? []
+        #expect(agents.count == 2)
+        #expect(try await world.get("agents/\(agents.last?.id ?? "")", as: .admin)["agent", "alive"] == true)
+        #expect(try await world.get("agents").status == 403)
+        let availability = try await world.get("network-ip-availabilities/\(network)", as: .admin)
+        #expect(availability["network_ip_availability", "total_ips"] == 253)
+        #expect(availability["network_ip_availability", "used_ips"] == 1)
+        #expect(try await world.get("extensions")["extensions"]?.array?.count ?? 0 > 40)
+        #expect(try await world.get("extensions/router")["extension", "alias"] == "router")
+        #expect(try await world.get("availability_zones")["availability_zones"]?.array?.count == 2)
+    }
+}

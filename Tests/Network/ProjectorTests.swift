@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import NetworkContract
+import NetworkCore
+import TaskKit
+import TestKit
+import Testing
+
+/// Goal: the data plane ends equal to the database whatever fails between, and ports are up only when it says so.
+@Suite("Projection to the data plane")
+struct ProjectorTests {
+    @Test("a refused change stays dirty and is sent again")
+    func retry() async throws {
+        let world = try await NetworkWorld()
+        let (network, _) = try await world.makeNetwork()
+        world.driver.failNext([CloudError(.unavailable, "no data plane")])
+        await #expect(throws: CloudError.self) { try await world.services.projector.projectBatch() }
+        #expect(world.logicalNetwork(network) == nil)
+        try await world.project()
+        #expect(world.logicalNetwork(network)?.subnets.count == 1)
+        #expect(try await world.services.projector.projectBatch() == false)
+    }
+
+    @Test("the reconciler repairs what was changed behind the engine's back")
+    func reconcile() async throws {
+        let world = try await NetworkWorld()
+        let (network, _) = try await world.makeNetwork()
+        try await world.project()
+        #expect(try await world.services.reconciler.reconcile() == 0)
+        world.driver.tamper(.network(NetworkID(network)), nil)
+        #expect(try await world.services.reconciler.reconcile() == 1)
+        #expect(world.logicalNetwork(network) != nil)
+    }
+
+    @Test("services at work: a bound port comes up, is waited for, and goes down")
+    func portStates() async throws {
+        let world = try await NetworkWorld()
+        let (network, _) = try await world.makeNetwork()
+        try await withServices(world.services.services) {
+            let id: PortID = IDSource.random.next()
+            let made = try await world.compute.ensureServerPort(
+                id, ServerPortRequest(network: NetworkID(network)), server: "s1", zone: "nova",
+                for: NetworkWorld.User.demo.principal)
+            #expect(!made.isUp)
+            #expect(try await !world.compute.waitUntilUp(id, limit: .milliseconds(30)))
+            try await world.compute.bindPort(id, server: "s1", host: "fake")
+            #expect(try await world.compute.waitUntilUp(id, limit: .seconds(20)))
+            let shown = try await world.get("ports/\(id)", as: .admin)
+            #expect(shown["port", "status"] == "ACTIVE")
+            #expect(shown["port", "binding:vif_type"] == "ovs")
+            world.driver.setUp(id, false)
+            try await eventually { try await world.get("ports/\(id)")["port", "status"] == "DOWN" }
+        }
+    }
+
+    @Test("missed port states are found by the reconciler")
+    func missedStates() async throws {
+        let world = try await NetworkWorld()
+        let (network, _) = try await world.makeNetwork()
+        let id: PortID = IDSource.random.next()
+        _ = try await world.compute.ensureServerPort(
+            id, ServerPortRequest(network: NetworkID(network)), server: "s1", zone: "nova",
+            for: NetworkWorld.User.demo.principal)
+        try await world.compute.bindPort(id, server: "s1", host: "fake")
+        try await world.project()
+        #expect(try await world.services.reconciler.reconcile() == 1)
+        #expect(try await world.compute.waitUntilUp(id, limit: .seconds(1)))
+    }
+}
