@@ -143,7 +143,7 @@ struct TokenPayloadTests {
 
 @Suite("Application credentials delegate")
 struct DelegationTests {
-    /// Goal: whatever is given and taken, a credential never has more than it was made with, nor more than its user has.
+    /// Goal: whatever is given and taken, a credential never has more than it was made with or its user has.
     /// Method: every pair of subsets of four roles.
     @Test("rights are those given, as long as the user has them")
     func delegation() {

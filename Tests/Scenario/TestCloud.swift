@@ -126,7 +126,7 @@ struct TestCloud: Sendable {
             ["name": .string(name), "password": "pw", "domain_id": "default"], admin)
         guard let role else { return id }
         try await call(
-            .put, "/identity/v3/projects/\(project)/users/\(id)/roles/\(try await role(named: role))", admin,
+            .put, "/identity/v3/projects/\(project)/users/\(id)/roles/\(try await self.role(named: role))", admin,
             expecting: 204)
         return id
     }

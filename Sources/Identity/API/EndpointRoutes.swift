@@ -87,7 +87,8 @@ struct EndpointRoutes: Sendable {
     private static func interface(_ text: String) throws -> Endpoint.Interface {
         guard let interface = Endpoint.Interface(rawValue: text) else {
             throw CloudError.badRequest(
-                "Invalid input for field 'interface': '\(text.prefix(64))' is not one of ['admin', 'internal', 'public']"
+                "Invalid input for field 'interface': '\(text.prefix(64))' is not one of "
+                    + "['admin', 'internal', 'public']"
             )
         }
         return interface

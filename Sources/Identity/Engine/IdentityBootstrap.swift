@@ -45,8 +45,10 @@ package struct IdentityBootstrap: Sendable {
     /// The default domain, the roles, the `admin` project and user with all rights, the region and the catalog.
     ///
     /// `adminPassword` is set when the user is made; an account that is there keeps the password that it has.
+    /// Returns the administrators' project.
+    @discardableResult
     package func run(adminPassword: Secret, region: String = "RegionOne", catalog: [CatalogItem] = standardCatalog)
-        async throws
+        async throws -> ProjectID
     {
         try await ensureDefaultDomain()
         for name in Self.personas + [Self.serviceRole] { try await ensureRole(name) }
@@ -57,6 +59,7 @@ package struct IdentityBootstrap: Sendable {
             (.user(user), .project(project), "admin"), (.user(user), .system, "admin"),
         ])
         try await ensureCatalog(catalog, region: RegionID(region))
+        return project
     }
 
     /// An account with a project of the same name and a role on it, such as `demo`.

@@ -184,8 +184,8 @@ package struct ProjectEngine: Sendable {
         guard let other = try projects.find(named: name, in: domain, tx), other.id != id else { return }
         throw CloudError.conflict(
             domain == nil
-                ? "Conflict occurred attempting to store domain - it is not permitted to have two domains with the same "
-                    + "name: \(name)."
+                ? "Conflict occurred attempting to store domain - it is not permitted to have two domains with the "
+                    + "same name: \(name)."
                 : "Conflict occurred attempting to store project - it is not permitted to have two projects with the "
                     + "same name in the same domain : \(name).")
     }

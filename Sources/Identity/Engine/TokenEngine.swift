@@ -195,7 +195,8 @@ package struct TokenEngine: Sendable {
         return scope
     }
 
-    /// The user's default project while it can be worked in; otherwise no scope (keystone: `_check_and_set_default_scoping`).
+    /// The user's default project while it can be worked in; otherwise no scope (keystone:
+    /// `_check_and_set_default_scoping`).
     private static func defaultScope(of user: UserID, _ resolver: AccessResolver, _ tx: any Transaction) throws
         -> TokenScope
     {

@@ -55,6 +55,7 @@ package struct NetworkEngine: Sendable {
 
     static func insert(_ draft: NetworkDraft, project: ProjectID, _ change: NetworkChange) throws -> Network {
         try change.checkQuota(.network, project)
+        try change.checkZones(draft.zoneHints)
         let id: NetworkID = change.newID()
         let segment = try SegmentAllocator.allocate(draft, for: id, change)
         let largest = segment.kind == .geneve

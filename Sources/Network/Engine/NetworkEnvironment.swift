@@ -103,6 +103,14 @@ final class NetworkChange {
             usage: { _ in try resource.used(by: project, self.transaction) })
     }
 
+    /// Throws when a hint names a zone that does not exist.
+    func checkZones(_ hints: [String]?) throws {
+        for hint in hints ?? [] where hint != config.availabilityZone {
+            throw CloudError.notFound(
+                "AvailabilityZone \(hint.prefix(64)) could not be found.", kind: "AvailabilityZoneNotFound")
+        }
+    }
+
     func flush() throws {
         guard !marks.isEmpty else { return }
         for key in marks { try DirtyStore.mark(key, stamp: Int64(random()), transaction) }

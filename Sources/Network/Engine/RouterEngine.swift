@@ -43,6 +43,7 @@ package struct RouterEngine: Sendable {
         -> Router
     {
         try change.checkQuota(.router, project)
+        try change.checkZones(draft.zoneHints)
         var router = Router(
             id: change.newID(), project: project, name: draft.name ?? "", isEnabled: draft.isEnabled ?? true,
             gatewayNetwork: nil, gatewayPort: nil, usesSNAT: true, routesJSON: "[]",

@@ -71,6 +71,8 @@ enum RouterInterfaces {
         guard let gateway = subnet.gateway else {
             throw NetworkFault.badRequest("router", "Subnet for router interface must have a gateway IP")
         }
+        try checkOwner(of: subnet, for: context, change)
+        try checkAddressMode(subnet)
         try checkOverlap(of: [id], with: router.id, change)
         let address = PortDraft.Address(subnet: id, address: gateway)
         // One interface of a router serves all IPv6 subnets of a network.
@@ -111,6 +113,9 @@ enum RouterInterfaces {
         guard addresses.filter({ !$0.address.isIPv6 }).count <= 1 else {
             throw NetworkFault.badRequest("router", "Cannot have multiple IPv4 subnets on router port")
         }
+        let subnets = try SubnetStore.all(addresses.map(\.subnet), change.transaction)
+        for subnet in subnets.values { try checkAddressMode(subnet) }
+        try checkPools(addresses, subnets, of: id, for: context)
         try checkOverlap(of: addresses.map(\.subnet), with: router.id, change)
         var port = old
         port.deviceID = router.id.rawValue
@@ -120,6 +125,41 @@ enum RouterInterfaces {
         port.addressPairsJSON = "[]"
         try PortOperations.save(&port, from: old, change)
         return port
+    }
+
+    // neutron: on a network that is shared with everybody, nobody but its owner takes the gateway's address (LP-1757482);
+    // leave given to one project by RBAC includes it (LP-1975603).
+    private static func checkOwner(of subnet: Subnet, for context: CallContext?, _ change: NetworkChange) throws {
+        guard let context, let project = context.projectID, subnet.project != project,
+            !context.allows("context_is_admin", [:])
+        else { return }
+        let grant = try RBACStore.entry(subnet.network.rawValue, .shared, project.rawValue, change.transaction)
+        guard grant != nil else {
+            throw NetworkFault.badRequest(
+                "router", "Cannot add interface to router because subnet \(subnet.id) is not owned by project making the "
+                    + "request")
+        }
+    }
+
+    private static func checkAddressMode(_ subnet: Subnet) throws {
+        guard subnet.cidr.isIPv6, subnet.raMode == nil, subnet.addressMode != nil else { return }
+        throw NetworkFault.badRequest(
+            "router", "IPv6 subnet \(subnet.id) configured to receive RAs from an external router cannot be added to "
+                + "Neutron Router.")
+    }
+
+    private static func checkPools(
+        _ addresses: [Port.FixedIP], _ subnets: [SubnetID: Subnet], of port: PortID, for context: CallContext?
+    ) throws {
+        guard let context, !context.allows("context_is_admin", [:]) else { return }
+        for fixed in addresses {
+            guard let subnet = subnets[fixed.subnet], subnet.project != context.projectID,
+                !subnet.pools.contains(where: { $0.contains(fixed.address) })
+            else { continue }
+            throw NetworkFault.badRequest(
+                "router", "Cannot add interface to router because specified port \(port) has an IP address out of the "
+                    + "allocation pool of subnet \(subnet.id), which is not owned by the project making the request")
+        }
     }
 
     /// A router cannot have two ways into the same addresses.

@@ -22,7 +22,7 @@ package final class PasswordHasher: Sendable {
         pool = BlockingPool("bcrypt", threads: threads, queueLimit: queueLimit)
     }
 
-    /// A hash in `crypt(5)` form, `$2b$12$…`. Throws `.badRequest` for a password with a NUL, which C would cut there.
+    /// A hash in `crypt(5)` form, `$2b$12$…`. Throws `.badRequest` for a password with a NUL, where C would cut it.
     package func hash(_ password: Secret) async throws -> String {
         let bytes = Array(password.reveal().utf8.prefix(Self.maximumByteCount))
         guard !bytes.contains(0) else { throw CloudError.badRequest("A password cannot contain a NUL character.") }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import CLinux
 import Glibc
 
 /// The few calls that the commands make to their own cloud on 127.0.0.1. Blocking; one connection a call.

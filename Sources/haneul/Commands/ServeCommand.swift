@@ -9,6 +9,7 @@ import HTTPServer
 import LifecycleKit
 import LinuxKit
 import LogKit
+import MessagingKit
 import NetworkAgent
 import NetworkContract
 import NetworkDriverOVN
@@ -45,7 +46,13 @@ enum ServeCommand {
         let agent = ComputeAgent(host: host.name, bus: cloud.bus, driver: hypervisor)
         MetricsRegistry.shared.addProcessMetrics()
         // The API opens last: whoever it answers finds everything running.
-        try await ServiceGroup.run(host.services + cloud.services + driver + [agent] + host.agents(cloud.bus) + [server])
+        var services: [any Service] = host.services
+        services += cloud.services
+        services += driver
+        services.append(agent)
+        services += try host.agents(cloud.bus)
+        services.append(server)
+        try await ServiceGroup.run(services)
         await database.close()
     }
 
@@ -70,8 +77,8 @@ struct AllInOneHost: Sendable {
     static func real() async throws -> AllInOneHost {
         let ovn = OVNDriver(
             OVNConfiguration(
-                northbound: [try OVSDBEndpoint(OVNConfiguration.localNorthbound)],
-                southbound: [try OVSDBEndpoint(OVNConfiguration.localSouthbound)]))
+                northbound: [try endpoint(OVNConfiguration.localNorthbound)],
+                southbound: [try endpoint(OVNConfiguration.localSouthbound)]))
         return AllInOneHost(
             name: SandboxHost.name, network: ovn, services: [ovn], isFake: false,
             usesUserspaceDatapath: try await HostNetworkSetup.probe() == .userspace)
@@ -97,7 +104,12 @@ struct AllInOneHost: Sendable {
         guard !isFake else { return [] }
         return [
             NetworkAgent(
-                .init(chassis: name, southbound: [try OVSDBEndpoint(OVNConfiguration.localSouthbound)]), bus: bus)
+                .init(chassis: name, southbound: [try Self.endpoint(OVNConfiguration.localSouthbound)]), bus: bus)
         ]
+    }
+
+    private static func endpoint(_ text: String) throws -> OVSDBEndpoint {
+        guard let endpoint = OVSDBEndpoint(text) else { throw CommandFailure("\(text) names no OVSDB server.") }
+        return endpoint
     }
 }

@@ -100,11 +100,12 @@ package struct Cloud: Sendable {
         apis = [
             try IdentityAPI(engine: identity),
             try ImageAPI(engine: images),
-            try PlacementAPI(engine: placement, clock: clock),
+            try PlacementAPI(engine: placement),
             try NetworkAPI(network),
             try ComputeAPI(
                 compute, sagas: sagas, hosts: hosts, origin: foundation.origin,
                 threads: BlockingPool("consoles", threads: 32)),
+            try ConsoleAPI(compute, sagas: sagas, origin: foundation.origin),
         ]
     }
 

@@ -12,10 +12,10 @@ struct Newcomer: Sendable {
     /// Accounts, catalog and flavors: needed before the first request. Each is found before it is made.
     func accounts() async throws -> (admin: ProjectID, demo: ProjectID) {
         let identity = IdentityBootstrap(cloud.identity)
-        try await identity.run(adminPassword: credentials.admin)
+        let admin = try await identity.run(adminPassword: credentials.admin)
         let demo = try await identity.ensureAccount("demo", password: credentials.demo)
-        try await ComputeBootstrap(cloud.compute).run()
-        return (try await identity.projectID(named: "admin"), demo)
+        try await FlavorEngine(cloud.compute).bootstrap()
+        return (admin, demo)
     }
 
     func networks(admin: ProjectID, demo: ProjectID) async throws {

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import HTTPKit
+import TestKit
+import Testing
+
+/// One of everything that a tenant can have, all of it tenant A's and named `alpha…`; and, made by the administrator,
+/// one of everything else that a path can name. Routes take their samples from here.
+struct Estate: Sendable {
+    static let tag = "alpha-tag"
+    static let latest: HTTPHeaders = ["OpenStack-API-Version": "compute latest"]
+    static let newest: HTTPHeaders = ["OpenStack-API-Version": "placement latest"]
+
+    let cloud: TestCloud
+    /// What stands for a path's parameter: by the path up to and with it, or by `service {parameter}`.
+    private(set) var samples: [String: String] = [:]
+    /// Everything of A's that B must never read. Ids alone: names begin with `alpha`.
+    private(set) var secrets: Set<String> = []
+    /// Of the administrator's, for bodies.
+    private(set) var others: [String: String] = [:]
+
+    init(_ cloud: TestCloud) async throws {
+        self.cloud = cloud
+        secrets = [cloud.a.project, cloud.a.memberID, cloud.a.readerID]
+        try await fillIdentity()
+        try await fillImage()
+        try await fillNetwork()
+        try await fillCompute()
+        try await fillPlacement()
+    }
+
+    subscript(path: String) -> String { samples[path] ?? "no sample" }
+
+    /// A's own thing.
+    private mutating func own(_ path: String, _ id: String) {
+        samples[path] = id
+        secrets.insert(id)
+    }
+
+    // MARK: Identity
+
+    private mutating func fillIdentity() async throws {
+        let (admin, a) = (cloud.admin, cloud.a)
+        let v3 = "/identity/v3"
+        samples["/identity {project_id}"] = a.project
+        samples["/identity {user_id}"] = a.memberID
+        samples["/identity {tag}"] = Self.tag
+        samples["/identity {role_id}"] = try await cloud.role(named: "member")
+        samples["/identity {implied_role_id}"] = try await cloud.role(named: "reader")
+        samples["/identity {domain_id}"] = try await cloud.make(
+            "\(v3)/domains", "domain", ["name": "alpha-domain"], admin)
+        samples["/identity {group_id}"] = try await cloud.make(
+            "\(v3)/groups", "group", ["name": "alpha-group", "domain_id": "default"], admin)
+        samples["/identity {region_id}"] = "RegionOne"
+        samples["/identity {service_id}"] = try await first("\(v3)/services?type=compute", "services")
+        samples["/identity {endpoint_id}"] = try await first("\(v3)/endpoints", "endpoints")
+        try await cloud.call(.put, "\(v3)/projects/\(a.project)/tags/\(Self.tag)", admin, expecting: 201)
+        try await cloud.call(
+            .put, "\(v3)/groups/\(self["/identity {group_id}"])/users/\(a.memberID)", admin, expecting: 204)
+        own(
+            "/identity {credential_id}",
+            try await cloud.make(
+                "\(v3)/credentials", "credential",
+                ["type": "cert", "blob": "alpha blob", "user_id": .string(a.memberID)], a.member))
+        let credential = try await cloud.call(
+            .post, "\(v3)/users/\(a.memberID)/application_credentials", a.member,
+            [
+                "application_credential": [
+                    "name": "alpha-appcred",
+                    "access_rules": [["service": "compute", "method": "GET", "path": "/v2.1/servers"]],
+                ]
+            ], expecting: 201)
+        own(
+            "/identity {application_credential_id}",
+            try #require(credential["application_credential", "id"]?.string))
+        own(
+            "/identity {access_rule_id}",
+            try await first("\(v3)/users/\(a.memberID)/access_rules", "access_rules", cloud.a.member))
+        try await fillLimits()
+    }
+
+    private mutating func fillLimits() async throws {
+        let service = JSON.string(self["/identity {service_id}"])
+        let registered = try await cloud.call(
+            .post, "/identity/v3/registered_limits", cloud.system,
+            [
+                "registered_limits": [
+                    ["service_id": service, "resource_name": "things", "default_limit": 10],
+                    ["service_id": service, "resource_name": "other things", "default_limit": 10],
+                ]
+            ], expecting: 201)
+        samples["/identity {registered_limit_id}"] = try #require(registered["registered_limits", "0", "id"]?.string)
+        let limits = try await cloud.call(
+            .post, "/identity/v3/limits", cloud.system,
+            [
+                "limits": [
+                    [
+                        "service_id": service, "project_id": .string(cloud.a.project), "resource_name": "things",
+                        "resource_limit": 5,
+                    ]
+                ]
+            ], expecting: 201)
+        own("/identity {limit_id}", try #require(limits["limits", "0", "id"]?.string))
+    }
+
+    private func first(_ path: String, _ key: String, _ token: String? = nil) async throws -> String {
+        let answer = try await cloud.call(.get, path, token ?? cloud.admin, headers: Self.latest, expecting: 200)
+        let id = answer[key, "0", "id"]
+        return try #require(id?.string ?? id?.int.map { "\($0)" }, "\(path): \(answer)")
+    }
+
+    // MARK: Image
+
+    private mutating func fillImage() async throws {
+        let image = try await cloud.make(
+            "/image/v2/images", "",
+            ["name": "alpha-image", "disk_format": "raw", "container_format": "bare", "tags": [.string(Self.tag)]],
+            cloud.a.member)
+        try await cloud.send(
+            .put, "/image/v2/images/\(image)/file", cloud.a.member, Array(repeating: 7, count: 4096),
+            headers: ["Content-Type": "application/octet-stream"], expecting: 204)
+        let member = try await first("/identity/v3/projects?name=admin", "projects")
+        try await cloud.call(
+            .post, "/image/v2/images/\(image)/members", cloud.a.member, ["member": .string(member)], expecting: 200)
+        own("/image {id}", image)
+        samples["/image {member}"] = member
+        samples["/image {tag}"] = Self.tag
+        others["project"] = member
+    }
+
+    // MARK: Network
+
+    private mutating func fillNetwork() async throws {
+        let a = cloud.a.member
+        func make(_ collection: String, _ key: String, _ fields: [String: JSON]) async throws -> String {
+            try await cloud.make("/network/v2.0/\(collection)", key, .object(fields), a)
+        }
+        let network = try await make("networks", "network", ["name": "alpha-net", "description": "alpha"])
+        let subnet = try await make(
+            "subnets", "subnet",
+            ["name": "alpha-subnet", "network_id": .string(network), "ip_version": 4, "cidr": "10.7.0.0/24"])
+        let router = try await make(
+            "routers", "router",
+            ["name": "alpha-router", "external_gateway_info": ["network_id": .string(cloud.external)]])
+        try await cloud.call(
+            .put, "/network/v2.0/routers/\(router)/add_router_interface", a, ["subnet_id": .string(subnet)],
+            expecting: 200)
+        let port = try await make("ports", "port", ["name": "alpha-port", "network_id": .string(network)])
+        let group = try await make("security-groups", "security_group", ["name": "alpha-group"])
+        let rule = try await make(
+            "security-group-rules", "security_group_rule",
+            [
+                "security_group_id": .string(group), "direction": "ingress", "protocol": "tcp", "port_range_min": 22,
+                "port_range_max": 22,
+            ])
+        let floatingIP = try await make(
+            "floatingips", "floatingip",
+            ["floating_network_id": .string(cloud.external), "port_id": .string(port), "description": "alpha"])
+        let policy = try await make(
+            "rbac-policies", "rbac_policy",
+            [
+                "object_type": "network", "object_id": .string(network), "action": "access_as_shared",
+                "target_tenant": .string(others["project"] ?? ""),
+            ])
+        let made = [
+            ("networks", network), ("subnets", subnet), ("routers", router), ("ports", port),
+            ("security-groups", group), ("security-group-rules", rule), ("floatingips", floatingIP),
+            ("rbac-policies", policy), ("network-ip-availabilities", network),
+        ]
+        for (collection, id) in made { own("/network/v2.0/\(collection)/{id}", id) }
+        for collection in ["networks", "subnets", "routers", "ports", "security-groups", "floatingips"] {
+            try await cloud.call(
+                .put, "/network/v2.0/\(collection)/\(self["/network/v2.0/\(collection)/{id}"])/tags/\(Self.tag)", a,
+                expecting: 201)
+        }
+        samples["/network {tag}"] = Self.tag
+        samples["/network {project}"] = cloud.a.project
+        samples["/network {alias}"] = "router"
+        samples["/network/v2.0/agents/{id}"] = try await first("/network/v2.0/agents", "agents")
+    }
+
+    // MARK: Compute
+
+    private mutating func fillCompute() async throws {
+        let (admin, a) = (cloud.admin, cloud.a.member)
+        let v21 = "/compute/v2.1"
+        try await cloud.call(
+            .post, "\(v21)/os-keypairs", a,
+            ["keypair": ["name": "alpha-key", "public_key": .string(Self.publicKey)]], headers: Self.latest,
+            expecting: 201)
+        own(
+            "/compute/v2.1/os-server-groups/{id}",
+            try await cloud.make(
+                "\(v21)/os-server-groups", "server_group", ["name": "alpha-servers", "policy": "soft-affinity"], a,
+                headers: Self.latest))
+        let flavor = try await cloud.make(
+            "\(v21)/flavors", "flavor",
+            [
+                "name": "alpha-flavor", "ram": 64, "vcpus": 1, "disk": 1, "os-flavor-access:is_public": false,
+                "id": "alpha-flavor",
+            ], admin)
+        try await cloud.call(
+            .post, "\(v21)/flavors/\(flavor)/action", admin,
+            ["addTenantAccess": ["tenant": .string(cloud.a.project)]], expecting: 200)
+        try await cloud.call(
+            .post, "\(v21)/flavors/\(flavor)/os-extra_specs", admin, ["extra_specs": ["hw:alpha": "1"]], expecting: 200)
+        let aggregate = try await cloud.make("\(v21)/os-aggregates", "aggregate", ["name": "alpha-hosts"], admin)
+        let server = try await makeServer(flavor)
+        own("/compute {server_id}", server)
+        own("/compute {port_id}", try await first("/network/v2.0/ports?device_id=\(server)", "ports", a))
+        let actions = try await cloud.call(
+            .get, "\(v21)/servers/\(server)/os-instance-actions", a, headers: Self.latest, expecting: 200)
+        own("/compute {request_id}", try #require(actions["instanceActions", "0", "request_id"]?.string))
+        let console = try await cloud.call(
+            .post, "\(v21)/servers/\(server)/remote-consoles", a,
+            ["remote_console": ["protocol": "vnc", "type": "novnc"]], headers: Self.latest, expecting: 200)
+        let url = try #require(console["remote_console", "url"]?.string)
+        own("/compute {token}", String(try #require(url.split(separator: "=").last)))
+        for (name, sample) in [
+            ("{flavor_id}", flavor), ("/v2.1/os-aggregates/{id}", aggregate), ("{key}", "alpha"), ("{tag}", Self.tag),
+            ("{network}", "alpha-net"), ("{keypair_name}", "alpha-key"), ("{project}", cloud.a.project),
+            ("{alias}", "servers"), ("/v2.1/os-quota-class-sets/{id}", "default"),
+            ("/v2.1/os-hypervisors/{id}", try await first("\(v21)/os-hypervisors", "hypervisors")),
+            ("/v2.1/os-services/{id}", try await first("\(v21)/os-services", "services")),
+        ] {
+            samples[name.hasPrefix("/") ? "/compute\(name)" : "/compute \(name)"] = sample
+        }
+        samples["/compute/v2.1/flavors/{flavor_id}/os-extra_specs/{key}"] = "hw:alpha"
+    }
+
+    private func makeServer(_ flavor: String) async throws -> String {
+        let server = try await cloud.make(
+            "/compute/v2.1/servers", "server",
+            [
+                "name": "alpha-server", "flavorRef": .string(flavor), "imageRef": .string(self["/image {id}"]),
+                "key_name": "alpha-key", "metadata": ["alpha": "alpha"], "tags": [.string(Self.tag)],
+                "networks": [["uuid": .string(self["/network/v2.0/networks/{id}"])]],
+            ], cloud.a.member, headers: Self.latest)
+        try await cloud.waitUntil(server, is: "ACTIVE", cloud.a.member)
+        return server
+    }
+
+    static let publicKey =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtP2XwcgeD8hG4bX0kEX1vmaXq4w7oB0xwXDDqZcd7e alpha"
+
+    // MARK: Placement
+
+    private mutating func fillPlacement() async throws {
+        let admin = cloud.admin
+        try await cloud.call(.put, "/placement/traits/CUSTOM_ALPHA", admin, headers: Self.newest, expecting: 201)
+        try await cloud.call(
+            .put, "/placement/resource_classes/CUSTOM_ALPHA", admin, headers: Self.newest, expecting: 201)
+        let provider = try await cloud.call(
+            .post, "/placement/resource_providers", admin, ["name": "alpha-provider"], headers: Self.newest,
+            expecting: 200)
+        let uuid = try #require(provider["uuid"]?.string)
+        try await cloud.call(
+            .put, "/placement/resource_providers/\(uuid)/inventories", admin,
+            ["resource_provider_generation": 0, "inventories": ["VCPU": ["total": 8]]], headers: Self.newest,
+            expecting: 200)
+        samples["/placement {uuid}"] = uuid
+        samples["/placement {name}"] = "CUSTOM_ALPHA"
+        samples["/placement {resource_class}"] = "VCPU"
+        samples["/placement {consumer_uuid}"] = self["/compute {server_id}"]
+    }
+}
+
+extension TestCloud {
+    func status(of server: String, _ token: String) async throws -> String? {
+        let answer = try await call(.get, "/compute/v2.1/servers/\(server)", token)
+        return answer.status == 404 ? nil : answer["server", "status"]?.string
+    }
+
+    func waitUntil(
+        _ server: String, is status: String?, _ token: String, at location: SourceLocation = #_sourceLocation
+    ) async throws {
+        try await eventually("Server \(server) \(status ?? "gone")") {
+            let now = try await self.status(of: server, token)
+            if now == "ERROR", status != "ERROR" {
+                let answer = try await call(.get, "/compute/v2.1/servers/\(server)", token)
+                throw CloudError(.bug, "\(answer["server", "fault"]?.text() ?? "no fault")")
+            }
+            return now == status
+        }
+    }
+}
