@@ -51,7 +51,7 @@ struct NetworkWorld: Sendable {
     let router: APIRouter
     var compute: NetworkEngine { NetworkEngine(environment) }
 
-    init(_ configure: (inout NetworkConfig) -> Void = { _ in }) async throws {
+    init(_ configure: @Sendable (inout NetworkConfig) -> Void = { _ in }) async throws {
         let database = try await TestDatabase.make(NetworkMigrations.all, QuotaMigrations.all)
         var config = NetworkConfig()
         configure(&config)

@@ -129,4 +129,41 @@ struct PortTests {
         #expect(try await world.call(.post, "ports", ["ports": [entry, wrong]]).status == 400)
         #expect(try await world.get("ports?network_id=\(network)&device_owner=")["ports"]?.array?.count == 3)
     }
+
+    @Test("DHCP options of a port: set, changed, taken away, told to the data plane")
+    func dhcpOptions() async throws {
+        let world = try await NetworkWorld()
+        let (network, _) = try await world.makeNetwork()
+        let port = try await world.make(
+            "port",
+            [
+                "network_id": .string(network),
+                "extra_dhcp_opts": [["opt_name": "bootfile-name", "opt_value": "a"], ["opt_name": "mtu", "opt_value": "1400"]],
+            ]
+        ).id
+        let change: JSON = [
+            "port": ["extra_dhcp_opts": [["opt_name": "bootfile-name", "opt_value": "b"], ["opt_name": "mtu", "opt_value": nil]]]
+        ]
+        let changed = try await world.call(.put, "ports/\(port)", change)
+        #expect(
+            changed["port", "extra_dhcp_opts"] == [["opt_name": "bootfile-name", "opt_value": "b", "ip_version": 4]])
+        try await world.project()
+        #expect(world.logicalPort(port)?.extraDHCPOptions == [.init(name: "bootfile-name", value: "b", isIPv6: false)])
+    }
+
+    @Test("names of ports")
+    func names() async throws {
+        let world = try await NetworkWorld()
+        let (network, _) = try await world.makeNetwork()
+        let port = try await world.make("port", ["network_id": .string(network), "dns_name": "web"])
+        let assignment = try #require(port["dns_assignment"]?.array?.first)
+        #expect(assignment["fqdn"] == "web.openstacklocal.")
+        #expect(assignment["ip_address"]?.string == port.firstAddress)
+        let plain = try await world.make("port", ["network_id": .string(network)])
+        let dashed = plain.firstAddress.replacing(".", with: "-")
+        #expect(plain["dns_assignment"]?.array?.first?["hostname"]?.string == "host-\(dashed)")
+        try await world.project()
+        #expect(world.logicalPort(port.id)?.hostname == "web")
+        #expect(world.logicalPort(plain.id)?.hostname == "host-\(dashed)")
+    }
 }

@@ -134,4 +134,51 @@ struct RouterTests {
             try await world.call(.post, "floatingips", ["floatingip": ["floating_network_id": .string(network)]]).fault
                 == "BadRequest")
     }
+
+    @Test("nobody takes the gateway's address of a network that is shared with everybody")
+    func sharedNetwork() async throws {
+        let world = try await NetworkWorld()
+        let network = try await world.make("network", ["shared": true], as: .admin).id
+        let subnet = try await world.make(
+            "subnet", ["network_id": .string(network), "cidr": "10.9.0.0/24", "ip_version": 4], as: .admin
+        ).id
+        let router = try await world.make("router", [:]).id
+        #expect(try await attach(world, router, subnet).status == 400)
+        let grant: JSON = [
+            "object_type": "network", "object_id": .string(network), "action": "access_as_shared",
+            "target_tenant": "p-demo",
+        ]
+        _ = try await world.make("rbac_policy", grant, as: .admin)
+        #expect(try await attach(world, router, subnet).status == 200)
+    }
+
+    @Test("IPv6 subnets of one network share one interface")
+    func ipv6() async throws {
+        let world = try await NetworkWorld()
+        let network = try await world.make("network", [:]).id
+        var subnets: [String] = []
+        for cidr in ["2001:db8:1::/64", "2001:db8:2::/64"] {
+            subnets.append(
+                try await world.make(
+                    "subnet",
+                    [
+                        "network_id": .string(network), "cidr": .string(cidr), "ip_version": 6, "ipv6_ra_mode": "slaac",
+                        "ipv6_address_mode": "slaac",
+                    ]
+                ).id)
+        }
+        let router = try await world.make("router", [:]).id
+        let first = try await attach(world, router, subnets[0])
+        let second = try await attach(world, router, subnets[1])
+        #expect(try first.string("port_id") == second.string("port_id"))
+        try await world.project()
+        let interface = try #require(world.logicalRouter(router)?.interfaces.first)
+        #expect(interface.addresses == ["2001:db8:1::1/64", "2001:db8:2::1/64"])
+        #expect(interface.ipv6Mode == "slaac")
+        let removed = try await world.call(
+            .put, "routers/\(router)/remove_router_interface", ["subnet_id": .string(subnets[0])])
+        #expect(removed.status == 200)
+        try await world.project()
+        #expect(world.logicalRouter(router)?.interfaces.first?.addresses == ["2001:db8:2::1/64"])
+    }
 }

@@ -17,7 +17,8 @@ private struct NetworkSection: ConfigSection {
     static let title = "Network"
     @ConfigOption("Domain that names of guests end in.", length: 1...20) var dnsDomain = "local"
     @ConfigOption("Largest MTU.", range: 1280...9216) var maximumMTU = 1500
-    @ConfigOption("How long a lease lives.", range: .seconds(60)...(.seconds(86_400))) var leaseTime = Duration.seconds(3600)
+    @ConfigOption("How long a lease lives.", range: .seconds(60)...(.seconds(86_400))) var leaseTime = Duration.seconds(
+        3600)
     @ConfigOption("Name servers.") var nameServers: [String] = []
     @ConfigOption("Whether it is on.") var enabled = false
     @ConfigOption("How careful it is.") var mode = Mode.safe
@@ -74,7 +75,8 @@ struct ConfigTests {
     @Test("a mistyped name is met with the nearest one")
     func nearest() throws {
         let error = #expect(throws: ConfigError.self) {
-            try self.load("netwrk: {}\nnetwork:\n  dns-domian: x\n", ["HANEUL_NETWORK_MODES": "fast"], ["--network-mod", "fast"])
+            try self.load(
+                "netwrk: {}\nnetwork:\n  dns-domian: x\n", ["HANEUL_NETWORK_MODES": "fast"], ["--network-mod", "fast"])
         }
         #expect(
             error?.problems == [
@@ -85,20 +87,22 @@ struct ConfigTests {
             ])
     }
 
-    @Test("values outside their limits are refused, and secrets are not repeated", arguments: [
-        ("network: {maximum-mtu: 99999}", "expected number, 1280 to 9216"),
-        ("network: {maximum-mtu: many}", "expected number"),
-        ("network: {dns-domain: ''}", "1 to 20 bytes"),
-        ("network: {mode: wild}", "one of fast, safe"),
-        ("network: {lease-time: 5}", "time such as"),
-        ("network: {enabled: [yes]}", "expected true or false"),
-        ("network: {dns-domain: {a: b}}", "a structure"),
-        ("network: {password: [top, secret]}", "a list"),
-        ("network: text", "holds options"),
-        ("- a", "not a mapping"),
-        ("network: {mode: fast, mode: safe}", "repeated"),
-        ("a: &a x\nnetwork: {dns-domain: *a}", "aliases"),
-    ])
+    @Test(
+        "values outside their limits are refused, and secrets are not repeated",
+        arguments: [
+            ("network: {maximum-mtu: 99999}", "expected number, 1280 to 9216"),
+            ("network: {maximum-mtu: many}", "expected number"),
+            ("network: {dns-domain: ''}", "1 to 20 bytes"),
+            ("network: {mode: wild}", "one of fast, safe"),
+            ("network: {lease-time: 5}", "time such as"),
+            ("network: {enabled: [yes]}", "expected true or false"),
+            ("network: {dns-domain: {a: b}}", "a structure"),
+            ("network: {password: [top, secret]}", "a list"),
+            ("network: text", "holds options"),
+            ("- a", "not a mapping"),
+            ("network: {mode: fast, mode: safe}", "repeated"),
+            ("a: &a x\nnetwork: {dns-domain: *a}", "aliases"),
+        ])
     func refusals(_ file: String, _ part: String) {
         let error = #expect(throws: ConfigError.self) { try self.load(file) }
         #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
@@ -125,7 +129,9 @@ struct ConfigTests {
         let text = Configuration.reference([NetworkSection.self, ProcessSection.self])
         let network = try load(text).section(NetworkSection.self)
         #expect(network.maximumMTU == 1500)
-        #expect(text.contains("# number, 1280 to 9216; --network-maximum-mtu, HANEUL_NETWORK_MAXIMUM_MTU\n  maximum-mtu: 1500"))
+        #expect(
+            text.contains(
+                "# number, 1280 to 9216; --network-maximum-mtu, HANEUL_NETWORK_MAXIMUM_MTU\n  maximum-mtu: 1500"))
         #expect(text.contains("  # password:\n"))
     }
 }

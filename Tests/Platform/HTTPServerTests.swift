@@ -37,21 +37,23 @@ struct HTTPServerTests {
         }
     }
 
-    @Test("what is not HTTP as we speak it is refused", arguments: [
-        ("GET /?q=%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ("GET /?q=%ff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ("GET /%f HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ("GET relative HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        ("GET / HTTP/1.1\r\n\r\n", 400),
-        ("BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
-        ("TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
-        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
-        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n", 400),
-        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
-        ("GET /" + String(repeating: "a", count: 9000) + " HTTP/1.1\r\nHost: x\r\n\r\n", 414),
-        ("GET / HTTP/1.1\r\nHost: x\r\nX-Big: " + String(repeating: "a", count: 50_000) + "\r\n\r\n", 431),
-    ])
+    @Test(
+        "what is not HTTP as we speak it is refused",
+        arguments: [
+            ("GET /?q=%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET /?q=%ff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET /%f HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET relative HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\n\r\n", 400),
+            ("BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+            ("TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+            ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
+            ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+            ("GET /" + String(repeating: "a", count: 9000) + " HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+            ("GET / HTTP/1.1\r\nHost: x\r\nX-Big: " + String(repeating: "a", count: 50_000) + "\r\n\r\n", 431),
+        ])
     func refusals(_ request: String, _ status: Int) async throws {
         try await withServer { server in
             let client = try server.client()
@@ -88,7 +90,8 @@ struct HTTPServerTests {
             #expect(try await client.reply().status == 100)
             try await client.send("12345")
             #expect(try await client.reply().text == "12345")
-            try await client.send("PUT /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+            try await client.send(
+                "PUT /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
             #expect(try await client.reply().status == 401)
         }
     }
@@ -301,7 +304,8 @@ private final class TestHandler: HTTPHandler {
         case "bytes": return text("hello")
         case "head": return HTTPResponse(status: 200, headers: ["Content-Length": "1234"])
         case "echo":
-            do { return HTTPResponse(status: 200, body: .bytes(try await request.body.collect(limit: 10 << 20))) } catch {
+            do { return HTTPResponse(status: 200, body: .bytes(try await request.body.collect(limit: 10 << 20))) } catch
+            {
                 return text("\(error)", status: 500)
             }
         case "sink":

@@ -84,7 +84,8 @@ struct HTTPTestClient: Sendable {
             while true {
                 let line = Self.line(descriptor)
                 guard let colon = line.firstIndex(of: ":") else { break }
-                reply.headers[line[..<colon].lowercased()] = String(line[line.index(after: colon)...].drop { $0 == " " })
+                reply.headers[line[..<colon].lowercased()] = String(
+                    line[line.index(after: colon)...].drop { $0 == " " })
             }
             guard hasBody, status >= 200 else { return reply }
             if let length = reply.headers["content-length"].flatMap({ Int($0) }) {

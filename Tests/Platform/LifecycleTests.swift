@@ -159,10 +159,11 @@ struct LifecycleTests {
     func backgroundTasks() async {
         let tasks = BackgroundTasks("test", drainLimit: .milliseconds(20))
         let isCancelled = Shared(false)
-        #expect(tasks.spawn("endless") {
-            await Signal().wait()
-            isCancelled.withLock { $0 = Task.isCancelled }
-        })
+        #expect(
+            tasks.spawn("endless") {
+                await Signal().wait()
+                isCancelled.withLock { $0 = Task.isCancelled }
+            })
         await tasks.drain()
         #expect(tasks.count == 0)
         #expect(isCancelled.withLock { $0 })

@@ -276,7 +276,7 @@ extension TestCloud {
     ) async throws {
         try await eventually("Server \(server) \(status ?? "gone")") {
             let now = try await self.status(of: server, token)
-            if now == "ERROR", status != "ERROR" {
+            if now == "ERROR", let status, status != "ERROR" {
                 let answer = try await call(.get, "/compute/v2.1/servers/\(server)", token)
                 throw CloudError(.bug, "\(answer["server", "fault"]?.text() ?? "no fault")")
             }

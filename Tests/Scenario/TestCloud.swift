@@ -61,21 +61,18 @@ struct TestCloud: Sendable {
         runsSagas: Bool = true, limit: Duration = .seconds(120), _ body: @escaping @Sendable (TestCloud) async throws -> Void
     ) async throws {
         try await withTemporaryDirectory { directory in
-            var made = try await TestCloud(directory)
+            let made = try await TestCloud(directory)
             let parts: [any Service] = made.cloud.services.filter { runsSagas || !($0 is SagaRunner) }
             let agent = ComputeAgent(host: hostName, bus: made.cloud.bus, driver: made.hypervisor)
-            let idle = made
-            let services = parts + [agent]
-            try await withServices(services, limit: limit) {
+            try await withServices(parts + [agent], limit: limit) {
                 try await eventually("A compute host") {
-                    try await idle.cloud.hosts.hosts().contains { idle.cloud.hosts.isUp($0) }
+                    try await made.cloud.hosts.hosts().contains { made.cloud.hosts.isUp($0) }
                 }
-                var ready = idle
+                var ready = made
                 try await ready.openAccounts()
                 try await body(ready)
             }
             await made.database.close()
-            made.admin = ""
         }
     }
 
@@ -89,11 +86,9 @@ struct TestCloud: Sendable {
         foundation.identity.passwordCost = 4
         cloud = try await Cloud(foundation)
         router = cloud.router()
-        let identity = IdentityBootstrap(cloud.identity)
-        try await identity.run(adminPassword: Secret(Self.adminPassword))
-        try await ComputeBootstrap(cloud.compute).run()
-        external = try await NetworkBootstrap(cloud.network)
-            .ensureExternal(owner: try await identity.projectID(named: "admin")).rawValue
+        let owner = try await IdentityBootstrap(cloud.identity).run(adminPassword: Secret(Self.adminPassword))
+        try await FlavorEngine(cloud.compute).bootstrap()
+        external = try await NetworkBootstrap(cloud.network).ensureExternal(owner: owner).rawValue
     }
 
     // MARK: Accounts

@@ -5,6 +5,7 @@ import DatabaseKit
 import LogKit
 import MessagingKit
 import PlacementContract
+import TaskKit
 import PolicyKit
 import Synchronization
 
@@ -17,7 +18,12 @@ package final class ComputeHostEngine: Sendable {
     /// What placement has been told of each host since the start of this process.
     private let announced = Mutex<[String: HypervisorInfo]>([:])
 
-    package init(_ parts: ComputeParts) { self.parts = parts }
+    private let sagas: SagaRunner
+
+    package init(_ parts: ComputeParts, sagas: SagaRunner) {
+        self.parts = parts
+        self.sagas = sagas
+    }
 
     /// Before the server runs.
     package func listen(on server: BusServer) {
@@ -28,7 +34,7 @@ package final class ComputeHostEngine: Sendable {
     // MARK: Hosts
 
     package func report(_ report: HostReport) async throws {
-        let host = try await recordHost(report)
+        let (host, hasBooted) = try await recordHost(report)
         if announced.withLock({ $0[report.host] }) != report.hypervisor {
             try await parts.placement.ensureProvider(
                 ID(host.nodeID.rawValue), name: host.hypervisor.hostname, inventory: inventory(of: report.hypervisor),
@@ -39,22 +45,68 @@ package final class ComputeHostEngine: Sendable {
         try await noteOrphans(report)
     }
 
-    private func recordHost(_ report: HostReport) async throws -> ComputeHost {
+    /// Whether the host started since it was last heard of. Its new start is written down with the resuming of its guests.
+    private func recordHost(_ report: HostReport) async throws -> (ComputeHost, hasBooted: Bool) {
         let (stores, ids, now) = (parts.stores, parts.ids, parts.clock.now())
         return try await parts.database.write { transaction in
             if var host = try stores.hosts.host(report.host, transaction) {
+                let hasBooted = Self.hasBooted(host.bootedAt, report.bootedAt)
                 try stores.hosts.report(
-                    report.host, report.hypervisor, bootedAt: report.bootedAt, at: now, transaction)
+                    report.host, report.hypervisor, bootedAt: hasBooted ? host.bootedAt : report.bootedAt, at: now,
+                    transaction)
                 host.hypervisor = report.hypervisor
-                return host
+                return (host, hasBooted)
             }
             let host = ComputeHost(
                 number: try stores.hosts.nextNumber(transaction), serviceID: ids.next(), nodeID: ids.next(),
                 host: report.host, isDisabled: false, disabledReason: nil, isForcedDown: false, lastSeenAt: now,
                 createdAt: now, bootedAt: report.bootedAt, hypervisor: report.hypervisor)
             try stores.hosts.insert(host, transaction)
-            return host
+            return (host, false)
         }
+    }
+
+    /// Start times are computed from two clocks, so they differ a little from report to report.
+    private static func hasBooted(_ old: Timestamp?, _ new: Timestamp?) -> Bool {
+        guard let old, let new else { return false }
+        return new - old > .seconds(2)
+    }
+
+    /// After a start of the host, guests that ran before run again: from their saved memory, or from the beginning
+    /// (nova: `resume_guests_state_on_host_boot`).
+    private func resumeGuests(_ report: HostReport) async throws {
+        let (stores, sagas, ids, now) = (parts.stores, sagas, parts.ids, parts.clock.now())
+        let resumed = try await parts.database.write { transaction in
+            var resumed = 0
+            for guest in report.guests {
+                let kind: PowerAction.Kind
+                switch guest.powerState {
+                case .suspended: kind = .resume
+                case .shutdown, .crashed: kind = .start
+                default: continue
+                }
+                guard let server = try stores.servers.server(guest.server, transaction), server.host == report.host,
+                    server.sagaRun == nil, server.state == ServerState(.active),
+                    let state = server.state.after(.observed(guest.powerState))?.after(.powerRequested(kind))
+                else { continue }
+                let run: SagaRunID = ids.next()
+                let request = "req-" + ids.uuid()
+                guard try stores.servers.move(server, to: state, run: run, power: guest.powerState, at: now, transaction)
+                else { continue }
+                try stores.actions.begin(
+                    server.id, action: kind.actionName, event: "compute_\(kind.actionName)_instance", request: request,
+                    user: server.userID, project: server.projectID, at: now, transaction)
+                try sagas.start(
+                    PowerActionSaga.self, id: run,
+                    ledger: .init(server: server.id, requestID: request, host: report.host, kind: kind, graceSeconds: 0),
+                    in: transaction)
+                resumed += 1
+            }
+            try stores.hosts.report(
+                report.host, report.hypervisor, bootedAt: report.bootedAt, at: now, transaction)
+            return resumed
+        }
+        parts.log.info("host has started", ["host": report.host, "guests resumed": resumed])
     }
 
     private func inventory(of info: HypervisorInfo) -> [String: ResourceInventory] {

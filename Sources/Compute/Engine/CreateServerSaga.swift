@@ -43,7 +43,7 @@ package enum CreateServerSaga: Saga {
         SagaStep("connect", run: connect, undo: disconnect),
         SagaStep("build", run: build, undo: destroy),
         SagaStep("plug", run: waitForPorts),
-        SagaStep("finish", run: finish),
+        SagaStep("finish", run: finish, undo: unfinish),
     ]
 
     // MARK: Place
@@ -179,6 +179,17 @@ package enum CreateServerSaga: Saga {
         }
         ledger.adminPassword = nil
         ledger.files = []
+    }
+
+    /// Takes the row back before the guest goes, unless somebody has begun something with the server meanwhile.
+    private static func unfinish(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.server, parts.clock.now())
+        try await parts.database.write { transaction in
+            guard let server = try stores.servers.server(id, transaction), server.sagaRun == nil, !server.isDeleted,
+                let state = server.state.after(.buildUndone)
+            else { return }
+            _ = try stores.servers.move(server, to: state, run: run, at: now, transaction)
+        }
     }
 
     package static func failed(_ ledger: Ledger, _ error: CloudError, _ parts: ComputeParts) async throws {

@@ -41,6 +41,8 @@ package struct ServerState: Hashable, Sendable, Codable, CustomStringConvertible
 
 package enum ServerEvent: Sendable, Hashable {
     case networkRequested, spawnRequested, buildFinished, buildFailed
+    /// The last step of a creation is taken back.
+    case buildUndone
     case powerRequested(PowerAction.Kind), powerFinished(PowerAction.Kind), powerFailed(PowerAction.Kind)
     case deleteRequested, deleteFinished
     /// An administrator says what is true (`os-resetState`).
@@ -57,6 +59,7 @@ extension ServerState {
         case .spawnRequested: vm == .building && task != .deleting ? ServerState(.building, .spawning) : nil
         case .buildFinished: vm == .building && task != .deleting ? ServerState(.active) : nil
         case .buildFailed: vm == .building && task != .deleting ? ServerState(.error) : nil
+        case .buildUndone: self == ServerState(.active) ? ServerState(.building, .spawning) : nil
         case .powerRequested(let kind):
             task == nil && kind.origins.contains(vm) ? ServerState(vm, kind.task) : nil
         case .powerFinished(let kind): task == kind.task ? ServerState(kind.result) : nil

@@ -10,9 +10,6 @@ package typealias ImageBytes = @Sendable () async throws -> [UInt8]?
 
 /// The bytes of images: upload, staging, import, download. None of them is ever whole in memory.
 extension ImageEngine {
-    /// Smaller pieces are gathered until they are worth a trip to the threads that write.
-    private static var batchByteCount: Int { 256 << 10 }
-
     // MARK: Upload
 
     /// Stores the bytes and makes the image active, or leaves it queued without a file.
@@ -88,16 +85,16 @@ extension ImageEngine {
             kind: "InvalidImageStatusTransition")
     }
 
-    /// Runs `body`; when it throws, the file goes and the image is queued again, whatever becomes of the caller.
+    /// Runs `body`; when it throws, the image is queued again and the file goes, whatever becomes of the caller.
     private func holding(_ blob: String, of id: ImageID, _ body: () async throws -> Void) async throws {
         do {
             try await body()
         } catch {
             let now = clock.now()
             await shielded {
-                await files.remove(blob)
-                // The reconciler frees the image when the database cannot be asked now.
-                try? await database.write { tx in try data.abandon(id, blob: blob, at: now, tx) }
+                // What cannot be undone now, the reconciler undoes.
+                let isFree = try? await database.write { tx in try data.abandon(id, blob: blob, at: now, tx) }
+                if isFree ?? false { await files.remove(blob) }
             }
             throw error
         }
@@ -112,15 +109,16 @@ extension ImageEngine {
         do {
             var isInspected = !checksFormat
             var seen = clock.now()
-            var next = try await batch(body)
+            var batches = ImageBatches(body)
+            var next = try await batches.next()
             while let piece = next {
                 guard writer.byteCount + Int64(piece.count) <= config.maximumImageBytes else { throw tooLarge }
                 async let written: Void = writer.append(piece, on: files.pool)
-                next = try await batch(body)
+                next = try await batches.next()
                 try await written
                 if !isInspected, let inspection = writer.preliminaryInspection() {
                     isInspected = true
-                    try await refuseEarly(inspection, image, body)
+                    try await refuseEarly(inspection, image, &batches)
                 }
                 let now = clock.now()
                 if now - seen > config.uploadHeartbeat {
@@ -144,23 +142,17 @@ extension ImageEngine {
         CloudError(.tooLarge, "The incoming image is too large: more than \(config.maximumImageBytes) bytes.")
     }
 
-    private func batch(_ body: ImageBytes) async throws -> [UInt8]? {
-        guard var bytes = try await body() else { return nil }
-        while bytes.count < Self.batchByteCount, let more = try await body() { bytes.append(contentsOf: more) }
-        return bytes
-    }
-
     private func keepAlive(_ id: ImageID, _ blob: String, _ now: Timestamp) async throws {
         let isAlive = try await database.write { tx in try data.keepAlive(id, blob: blob, at: now, tx) }
         guard isAlive else { throw Self.gone(id) }
     }
 
     /// What is wrong at the start need not be stored. The rest is still read: a client that writes hears no answer.
-    private func refuseEarly(_ inspection: ImageInspection, _ image: Image, _ body: ImageBytes) async throws {
+    private func refuseEarly(_ inspection: ImageInspection, _ image: Image, _ batches: inout ImageBatches) async throws {
         do {
             try checkFormat(inspection, image)
         } catch {
-            while try await body() != nil {}
+            while try await batches.next() != nil {}
             throw error
         }
     }
@@ -211,5 +203,30 @@ extension ImageEngine {
             throw CloudError(.unavailable, "The image data is not available.", cause: "blob \(blob) has no file")
         }
         return (image, file.descriptor, file.sizeBytes)
+    }
+}
+
+/// An upload in batches: small pieces are gathered until they are worth a trip to the threads that write.
+private struct ImageBatches {
+    private static let byteCount = 256 << 10
+
+    private let body: ImageBytes
+    private var isEnded = false
+
+    init(_ body: @escaping ImageBytes) { self.body = body }
+
+    mutating func next() async throws -> [UInt8]? {
+        guard !isEnded, var bytes = try await piece() else { return nil }
+        while bytes.count < Self.byteCount, let more = try await piece() { bytes.append(contentsOf: more) }
+        return bytes
+    }
+
+    /// Nobody is asked again after the end.
+    private mutating func piece() async throws -> [UInt8]? {
+        guard !isEnded, let piece = try await body() else {
+            isEnded = true
+            return nil
+        }
+        return piece
     }
 }

@@ -26,8 +26,8 @@ package struct ImageDataReconciler: Reconciler {
         let data = engine.data
         let dead = try await engine.database.read { tx in try data.deadUploads(before: limit, tx) }
         for (id, blob) in dead {
-            await engine.files.remove(blob)
-            try await engine.database.write { tx in try data.abandon(id, blob: blob, at: now, tx) }
+            let isFree = try await engine.database.write { tx in try data.abandon(id, blob: blob, at: now, tx) }
+            if isFree { await engine.files.remove(blob) }
             log.warning("dead upload ended", ["image": id, "blob": blob])
         }
         return dead.count

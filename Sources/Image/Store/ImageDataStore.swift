@@ -60,8 +60,9 @@ package struct ImageDataStore: Sendable {
             """) == 1
     }
 
-    /// Back to queued, as if nobody had sent bytes. Repeating it changes nothing.
-    package func abandon(_ id: ImageID, blob: String, at time: Timestamp, _ tx: any Transaction) throws {
+    /// Back to queued, as if nobody had sent bytes. Repeating it changes nothing. Returns whether no row names the blob
+    /// any more: only then may its file go, for somebody else may have made the image active meanwhile.
+    package func abandon(_ id: ImageID, blob: String, at time: Timestamp, _ tx: any Transaction) throws -> Bool {
         try tx.execute(
             """
             UPDATE images
@@ -70,6 +71,7 @@ package struct ImageDataStore: Sendable {
              WHERE id = \(id) AND blob_name = \(blob)
                AND status IN (\(Image.Status.saving.rawValue), \(Image.Status.uploading.rawValue))
             """)
+        return try !tx.exists("SELECT 1 FROM images WHERE id = \(id) AND blob_name = \(blob)")
     }
 
     package func setStatus(

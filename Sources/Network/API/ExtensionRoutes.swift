@@ -2,6 +2,7 @@
 import APIKit
 import BaseKit
 import HTTPKit
+import NetworkContract
 import PolicyKit
 
 /// Version documents and the list of extensions. An alias is listed only when what it stands for works.
@@ -9,6 +10,18 @@ struct ExtensionRoutes: Sendable {
     private struct Extension: Sendable {
         let alias: String
         let name: String
+    }
+
+    private let extensions: [Extension]
+
+    init(_ capabilities: NetworkCapabilities) {
+        extensions = Self.all.filter { entry in
+            switch entry.alias {
+            case "extra_dhcp_opt": capabilities.hasExtraDHCPOptions
+            case "stateful-security-group": capabilities.hasStatelessGroups
+            default: true
+            }
+        }
     }
 
     private static let collections = [
@@ -19,7 +32,7 @@ struct ExtensionRoutes: Sendable {
         ("network_ip_availability", "network-ip-availabilities"), ("service_provider", "service-providers"),
     ]
 
-    private static let extensions = [
+    private static let all = [
         Extension(alias: "agent", name: "agent"),
         Extension(alias: "allowed-address-pairs", name: "Allowed Address Pairs"),
         Extension(alias: "availability_zone", name: "Availability Zone"),
@@ -133,7 +146,7 @@ struct ExtensionRoutes: Sendable {
             200,
             JSONWriter.object { json in
                 json.array("extensions") { json in
-                    for entry in Self.extensions { Self.write(entry, &json) }
+                    for entry in extensions { Self.write(entry, &json) }
                 }
             })
     }
@@ -141,7 +154,7 @@ struct ExtensionRoutes: Sendable {
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         try context.authorize([:])
         let alias = request.parameter("alias")
-        guard let entry = Self.extensions.first(where: { $0.alias == alias }) else {
+        guard let entry = extensions.first(where: { $0.alias == alias }) else {
             throw CloudError.notFound("Extension with alias \(alias) does not exist", kind: "ExtensionNotFound")
         }
         return .json(

@@ -20,7 +20,7 @@ package struct NetworkAPI: ServiceAPI {
         let zone = environment.config.availabilityZone
         let networks = NetworkEngine(environment)
         var routes = RouteTable()
-        ExtensionRoutes().register(on: &routes)
+        ExtensionRoutes(environment.driver.capabilities).register(on: &routes)
         NetworkRoutes(networks, zone: zone).register(on: &routes)
         SubnetRoutes(SubnetEngine(environment)).register(on: &routes)
         PortRoutes(PortEngine(environment)).register(on: &routes)

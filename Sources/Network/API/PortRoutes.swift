@@ -35,14 +35,16 @@ struct PortRoutes: Sendable {
     private func create(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let (drafts, isBulk) = try await collection.drafts(request) { reader in
             try reader.require("network_id")
-            return try PortWire.draft(&reader, isCreate: true)
+            return try PortWire.draft(&reader, isCreate: true, hasDHCPOptions: ports.hasExtraDHCPOptions)
         }
         let made = try await ports.create(drafts, for: context)
         return collection.created(made, isBulk: isBulk, writer(context))
     }
 
     private func update(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let draft = try await collection.change(request) { try PortWire.draft(&$0, isCreate: false) }
+        let draft = try await collection.change(request) {
+            try PortWire.draft(&$0, isCreate: false, hasDHCPOptions: ports.hasExtraDHCPOptions)
+        }
         let port = try await ports.update(
             request.id("id"), draft, ifMatch: Collection.ifMatch(request), for: context)
         return collection.one(port, fields: nil, writer(context))
@@ -55,7 +57,8 @@ struct PortRoutes: Sendable {
 
     private func writer(_ context: CallContext) -> (Port, inout ResourceWriter) -> Void {
         let showsBinding = context.allows("get_port:binding:host_id", [:])
-        let domain = ports.dnsDomain
-        return { PortWire.write($0, showsBinding: showsBinding, dnsDomain: domain, &$1) }
+        let view = PortWire.View(
+            showsBinding: showsBinding, showsDHCPOptions: ports.hasExtraDHCPOptions, dnsDomain: ports.dnsDomain)
+        return { PortWire.write($0, view, &$1) }
     }
 }

@@ -10,7 +10,7 @@ enum PortWire {
         "normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic",
     ]
 
-    static func draft(_ reader: inout AttributeReader, isCreate: Bool) throws -> PortDraft {
+    static func draft(_ reader: inout AttributeReader, isCreate: Bool, hasDHCPOptions: Bool) throws -> PortDraft {
         try reader.refuseReadOnly(
             "binding:vif_type", "binding:vif_details", "dns_assignment", "ip_allocation", "resource_request")
         try reader.refuseInUpdate("network_id")
@@ -32,7 +32,7 @@ enum PortWire {
         draft.hasPortSecurity = try reader.bool("port_security_enabled", default: true)
         draft.groups = try reader.list("security_groups")?.map { try AttributeReader.id($0, "security_groups") }
         draft.addressPairs = try pairs(&reader)
-        draft.dhcpOptions = try options(&reader)
+        if hasDHCPOptions { draft.dhcpOptions = try options(&reader) }
         draft.dnsName = try reader.string("dns_name").map { try checkedName($0) }
         draft.dnsDomain = try reader.string("dns_domain").map { try NetworkWire.checkedDomain($0) }
         draft.tags = try reader.tags()
@@ -127,7 +127,14 @@ enum PortWire {
 
     // MARK: Writing
 
-    static func write(_ port: Port, showsBinding: Bool, dnsDomain: String, _ out: inout ResourceWriter) {
+    /// What one caller sees of ports, and what all ports have in common.
+    struct View: Sendable {
+        var showsBinding: Bool
+        var showsDHCPOptions: Bool
+        var dnsDomain: String
+    }
+
+    static func write(_ port: Port, _ view: View, _ out: inout ResourceWriter) {
         out.field("id", port.id)
         out.field("name", port.name)
         out.field("network_id", port.network)
@@ -139,15 +146,15 @@ enum PortWire {
         out.field("device_owner", port.deviceOwner)
         out.raw("fixed_ips", port.fixedIPsJSON)
         out.raw("allowed_address_pairs", port.addressPairsJSON)
-        out.raw("extra_dhcp_opts", port.dhcpOptionsJSON)
+        if view.showsDHCPOptions { out.raw("extra_dhcp_opts", port.dhcpOptionsJSON) }
         out.raw("security_groups", port.groupsJSON)
         out.field("port_security_enabled", port.hasPortSecurity)
         out.field("ip_allocation", port.fixedIPsJSON == "[]" ? "none" : "immediate")
         out.field("dns_name", port.dnsName)
         out.field("dns_domain", port.dnsDomain)
-        if out.wants("dns_assignment") { writeAssignments(port, dnsDomain, &out) }
+        if out.wants("dns_assignment") { writeAssignments(port, view.dnsDomain, &out) }
         out.field("binding:vnic_type", port.vnicType)
-        if showsBinding {
+        if view.showsBinding {
             out.field("binding:host_id", port.host)
             out.field("binding:vif_type", port.host.isEmpty ? "unbound" : "ovs")
             out.raw("binding:vif_details", port.host.isEmpty ? "{}" : boundDetails)

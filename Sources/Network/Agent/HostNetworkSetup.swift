@@ -11,6 +11,8 @@ package struct HostNetworkSetup: Sendable {
     /// The switch that OVN programs.
     package static let integrationBridge = "br-int"
     private static let log = Logger("network")
+    /// How long ovs-vswitchd may take to make a bridge's device.
+    private static let deviceLimit = Duration.seconds(10)
 
     /// A bridge of the host, with the network cards that belong to it.
     package struct Bridge: Sendable {
@@ -105,6 +107,10 @@ package struct HostNetworkSetup: Sendable {
     }
 
     private static func bringUp(_ device: String, _ datapath: OVSDatapath) async throws {
+        // A bridge of an earlier start is in the database before ovs-vswitchd has made its device again.
+        try await withTimeout(deviceLimit, "device \(device)") {
+            while !FileSystem.exists("/sys/class/net/\(device)") { try await Task.sleep(for: .milliseconds(20)) }
+        }
         try await NetworkLinks.configure { links in
             if datapath == .userspace {
                 do {

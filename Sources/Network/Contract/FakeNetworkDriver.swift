@@ -17,8 +17,12 @@ package final class FakeNetworkDriver: NetworkDriver {
     }
     private let state: Mutex<State>
 
-    package let capabilities = NetworkCapabilities(
-        providerTypes: ["flat", "vlan", "geneve"], tenantTypes: ["geneve"], hasStatelessGroups: true)
+    package let capabilities = {
+        var capabilities = NetworkCapabilities(
+            providerTypes: ["flat", "vlan", "geneve"], tenantTypes: ["geneve"], hasStatelessGroups: true)
+        capabilities.hasExtraDHCPOptions = true
+        return capabilities
+    }()
 
     package init(
         chassis: [NetworkChassis] = [

@@ -327,6 +327,8 @@ package struct NetworkCapabilities: Sendable, Equatable {
     package var providerTypes: Set<String>
     package var tenantTypes: [String]
     package var hasStatelessGroups: Bool
+    /// Whether `LogicalPort.extraDHCPOptions` reach the guest; the API offers them only then.
+    package var hasExtraDHCPOptions = false
     package init(providerTypes: Set<String>, tenantTypes: [String], hasStatelessGroups: Bool) {
         self.providerTypes = providerTypes
         self.tenantTypes = tenantTypes

@@ -29,6 +29,8 @@ package struct PortEngine: Sendable {
         return port
     }
 
+    package var hasExtraDHCPOptions: Bool { environment.driver.capabilities.hasExtraDHCPOptions }
+
     /// The DNS domain of ports that have none: the network's, else the cloud's.
     package var dnsDomain: String { environment.config.dnsDomain }
 

@@ -104,6 +104,7 @@ package struct SecurityGroupEngine: Sendable {
                 try context.authorizeCreation("create_security_group", target)
                 try context.authorizeAttributes("create_security_group", draft.given, target)
                 try Self.checkName(draft.name)
+                try Self.checkStateful(draft, change)
                 _ = try Self.ensureDefault(of: project, change)
                 try change.checkQuota(.securityGroup, project)
                 try change.checkQuota(.securityGroupRule, project, adding: 2)
@@ -115,6 +116,12 @@ package struct SecurityGroupEngine: Sendable {
                 change.mark(.securityGroup(group.id))
                 return group
             }
+        }
+    }
+
+    private static func checkStateful(_ draft: SecurityGroupDraft, _ change: NetworkChange) throws {
+        guard draft.isStateful != false || change.environment.driver.capabilities.hasStatelessGroups else {
+            throw NetworkFault.invalidInput("The data plane has no stateless security groups")
         }
     }
 
@@ -150,6 +157,7 @@ package struct SecurityGroupEngine: Sendable {
                 try Self.checkName(name)
                 group.name = name
             }
+            try Self.checkStateful(draft, change)
             if let isStateful = draft.isStateful, isStateful != group.isStateful {
                 guard try !SecurityGroupStore.isInUse(id, change.transaction) else {
                     throw CloudError.conflict("Security Group \(id) in use.", kind: "SecurityGroupInUse")

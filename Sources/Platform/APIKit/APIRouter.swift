@@ -106,6 +106,8 @@ package struct APIRouter: HTTPHandler {
             response = try await dispatch(request, below, mounted, requestID, &caller, &version)
         } catch {
             response = render(error, mounted.api, request, requestID)
+            // A malformed version may be the failure itself; then the answer names none.
+            if version == nil { version = try? mounted.versioning?.negotiate(request.headers) }
         }
         if let versioning = mounted.versioning { announce(version, versioning, on: &response) }
         return (response, mounted.api.serviceType)
@@ -187,7 +189,7 @@ package struct APIRouter: HTTPHandler {
     private func announce(_ version: Microversion?, _ versioning: Versioning, on response: inout HTTPResponse) {
         var vary = "OpenStack-API-Version"
         if let legacy = versioning.legacyHeader { vary += ", " + legacy }
-        response.headers.set("Vary", vary)
+        if response.headers["Vary"] == nil { response.headers.set("Vary", vary) }
         guard let version else { return }
         response.headers.set("OpenStack-API-Version", "\(versioning.serviceName) \(version)")
         if let legacy = versioning.legacyHeader { response.headers.set(legacy, version.description) }

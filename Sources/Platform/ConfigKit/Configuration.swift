@@ -142,10 +142,12 @@ private struct ConfigLoader {
 
     private mutating func readEnvironment(_ environment: [String: String]) {
         for (variable, text) in environment.sorted(by: { $0.key < $1.key })
-        where variable.hasPrefix(Configuration.environmentPrefix) && !Configuration.reservedVariables.contains(variable) {
+        where variable.hasPrefix(Configuration.environmentPrefix) && !Configuration.reservedVariables.contains(variable)
+        {
             guard let entry = entries.first(where: { $0.variable == variable }) else {
                 problems.append(
-                    "environment: unknown option '\(variable)'" + Nearest.hint(variable, among: entries.map(\.variable)))
+                    "environment: unknown option '\(variable)'" + Nearest.hint(variable, among: entries.map(\.variable))
+                )
                 continue
             }
             if let problem = entry.option.load(text) { problems.append("environment: \(variable): \(problem)") }

@@ -35,7 +35,9 @@ package struct YAMLNode: Sendable {
     }
 
     package var elements: [YAMLNode]? { if case .sequence(let nodes) = content { nodes } else { nil } }
-    package var pairs: [(key: String, value: YAMLNode)]? { if case .mapping(let pairs) = content { pairs } else { nil } }
+    package var pairs: [(key: String, value: YAMLNode)]? {
+        if case .mapping(let pairs) = content { pairs } else { nil }
+    }
 
     package var isNull: Bool {
         if case .scalar(let text, true) = content { ["", "~", "null", "Null", "NULL"].contains(text) } else { false }
@@ -49,7 +51,8 @@ package struct YAMLNode: Sendable {
         case (.sequence(let left), .sequence(let right)):
             left.count == right.count && zip(left, right).allSatisfy { $0.isSame(as: $1) }
         case (.mapping(let left), .mapping(let right)):
-            left.count == right.count && zip(left, right).allSatisfy { $0.key == $1.key && $0.value.isSame(as: $1.value) }
+            left.count == right.count
+                && zip(left, right).allSatisfy { $0.key == $1.key && $0.value.isSame(as: $1.value) }
         default: false
         }
     }

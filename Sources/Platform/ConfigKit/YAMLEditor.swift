@@ -15,8 +15,9 @@ package enum YAMLEditor {
         try refuseFlow(root)
         guard root.pairs != nil else { throw YAMLError(message: "the document is not a mapping", line: 1) }
         guard let entries = root[section] else {
-            document.append([String(repeating: " ", count: root.column) + section + ":"]
-                + block(key, body, indent: root.column + 2))
+            document.append(
+                [String(repeating: " ", count: root.column) + section + ":"]
+                    + block(key, body, indent: root.column + 2))
             return try document.checked(section, key, isPresent: true)
         }
         if entries.isNull {
@@ -74,7 +75,8 @@ package enum YAMLEditor {
     private static func refuseFlow(_ node: YAMLNode) throws(YAMLError) {
         guard !node.isFlow else {
             throw YAMLError(
-                message: "written with braces or as an alias; give each entry a line of its own", line: node.firstLine + 1)
+                message: "written with braces or as an alias; give each entry a line of its own",
+                line: node.firstLine + 1)
         }
     }
 
@@ -134,7 +136,9 @@ package enum YAMLEditor {
         private static func others(_ root: YAMLNode?, _ section: String, _ key: String) -> [String] {
             (root?.pairs ?? []).flatMap { pair -> [String] in
                 guard pair.key == section else { return ["\(pair.key)=\(describe(pair.value))"] }
-                return (pair.value.pairs ?? []).filter { $0.key != key }.map { "\(section).\($0.key)=\(describe($0.value))" }
+                return (pair.value.pairs ?? []).filter { $0.key != key }.map {
+                    "\(section).\($0.key)=\(describe($0.value))"
+                }
             }
         }
 
@@ -142,7 +146,8 @@ package enum YAMLEditor {
             switch node.content {
             case .scalar(let text, let isPlain): isPlain ? text : YAMLEditor.quote(text)
             case .sequence(let nodes): "[" + nodes.map(describe).joined(separator: ",") + "]"
-            case .mapping(let pairs): "{" + pairs.map { YAMLEditor.quote($0.key) + ":" + describe($0.value) }.joined(separator: ",") + "}"
+            case .mapping(let pairs):
+                "{" + pairs.map { YAMLEditor.quote($0.key) + ":" + describe($0.value) }.joined(separator: ",") + "}"
             }
         }
     }

@@ -173,7 +173,9 @@ package struct YAMLReader: ~Copyable {
             guard case .scalar(let key, _, _, _) = item.event else {
                 throw YAMLError(message: "a key must be text", line: line)
             }
-            guard keys.insert(key).inserted else { throw YAMLError(message: "the key '\(key)' is repeated", line: line) }
+            guard keys.insert(key).inserted else {
+                throw YAMLError(message: "the key '\(key)' is repeated", line: line)
+            }
             var value = try node(try next(), depth: depth + 1)
             (value.keyLine, value.keyColumn) = (item.start.line, item.start.column)
             size += value.size + 1

@@ -76,7 +76,11 @@ final class Exchange: Sendable {
 
     /// Called after the header, again after a resume, and after the body. False closes the connection.
     func advance(method: UnsafePointer<CChar>) -> Bool {
-        enum Next { case go, close, start(RequestHead), wake(CheckedContinuation<[UInt8]?, any Error>?) }
+        enum Next {
+            case go, close
+            case start(RequestHead)
+            case wake(CheckedContinuation<[UInt8]?, any Error>?)
+        }
         let next: Next = state.withLock { state in
             guard !state.isAborted, !core.isAborting, let connection = state.connection else { return .close }
             switch state.phase {
@@ -232,6 +236,16 @@ final class Exchange: Sendable {
         }
         reader?.resume(throwing: Self.gone)
         writer?.resume(returning: false)
+    }
+
+    /// Whether the next event must be bytes from the client.
+    var isAwaitingClient: Bool {
+        state.withLock { state in
+            switch state.phase {
+            case .head, .whole, .receiving: !state.isSuspended
+            case .held, .handling, .answering, .done: false
+            }
+        }
     }
 
     /// Whether the client sends slower than the limits allow. Never while the server is the one that waits.

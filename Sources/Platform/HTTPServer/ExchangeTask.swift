@@ -14,7 +14,10 @@ extension Exchange {
             upgrade(request, response, subprotocol, body)
             return
         }
-        guard let answer = Answer(response, isHead: isHead, closes: core.isDraining || response.closesConnection, for: self) else {
+        guard
+            let answer = Answer(
+                response, isHead: isHead, closes: core.isDraining || response.closesConnection, for: self)
+        else {
             core.log.error("response could not be made", ["status": response.status])
             return abort()
         }

@@ -3,6 +3,7 @@ import BaseKit
 import Glibc
 import HTTPKit
 import LifecycleKit
+import LogKit
 import Synchronization
 
 /// An HTTP/1.1 server on GNU libmicrohttpd.
@@ -84,6 +85,14 @@ package final class HTTPServer: Service {
 
     package var connectionCount: Int { core.connectionCount }
     package var requestCount: Int { core.runningRequests }
+
+    /// Shows both counts among the metrics of the process. For its main server.
+    package func addMetrics(to registry: MetricsRegistry = .shared) {
+        registry.computed("haneul_http_connections", "Open connections.") { [core] in Double(core.connectionCount) }
+        registry.computed("haneul_http_requests_running", "Requests being answered.") { [core] in
+            Double(core.runningRequests)
+        }
+    }
 
     private static func workers(
         for tls: TLSIdentity?, _ state: inout State, _ core: ServerCore, _ threads: Int

@@ -58,9 +58,10 @@ final class PeerConnection: Sendable {
     /// Ends the connection once what is under way has been answered: the server reads an end of file.
     func closeWhenIdle() { shut(Int32(SHUT_RD)) }
 
-    /// Cuts connections that send too slowly. Called once a second.
+    /// Cuts connections that send too slowly, or whose client has gone. Called once a second.
     func enforce(_ limits: HTTPLimits, now: Int64) {
         let (exchange, since) = state.withLock { ($0.exchange, $0.since) }
+        if exchange?.isAwaitingClient ?? true { cutIfEnded() }
         let isSlow =
             if let exchange {
                 exchange.isTooSlow(limits, now: now, since: since)
@@ -68,6 +69,15 @@ final class PeerConnection: Sendable {
                 now - since > limits.idleTime.milliseconds + limits.headerTime.milliseconds
             }
         if isSlow { shut(Int32(SHUT_RDWR)) }
+    }
+
+    /// libmicrohttpd overlooks an end of file that comes together with data, and would wait for its idle time.
+    private func cutIfEnded() {
+        let isEnded = state.withLock { state in
+            var byte: UInt8 = 0
+            return !state.isClosed && recv(descriptor, &byte, 1, SocketFlags.noWait | Int32(MSG_PEEK)) == 0
+        }
+        if isEnded { shut(Int32(SHUT_RDWR)) }
     }
 
     private func shut(_ how: Int32) {

@@ -59,7 +59,9 @@ final class WebSocket: WebSocketConnection, EventHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let answer: Result<[UInt8]?, any Error>? = state.withLock { state in
                     if let message = next(&state) { return .success(message) }
-                    if state.isTornDown || state.deadline != nil || state.frames.isCloseReceived || state.frames.isBroken {
+                    if state.isTornDown || state.deadline != nil || state.frames.isCloseReceived
+                        || state.frames.isBroken
+                    {
                         return .success(nil)
                     }
                     if Task.isCancelled { return .failure(CancellationError()) }
@@ -124,7 +126,8 @@ final class WebSocket: WebSocketConnection, EventHandler {
         let now = Monotonic.milliseconds()
         update { state in
             if now - state.lastHeard > 3 * Self.pingAfter || state.deadline.map({ now > $0 }) ?? false {
-                return state.isOverdue = true
+                state.isOverdue = true
+                return
             }
             guard now - state.lastHeard > Self.pingAfter, now - state.lastPing > Self.pingAfter else { return }
             state.lastPing = now

@@ -25,7 +25,8 @@ package final class AsyncSlots: Sendable {
         state = Mutex(State(free: slots))
     }
 
-    /// Runs `body` in a slot. Throws `.unavailable` when too many wait, `CancellationError` when cancelled while waiting.
+    /// Runs `body` in a slot. Throws `.unavailable` when too many wait, `CancellationError` when it is cancelled before
+    /// its turn.
     package func run<T: Sendable>(_ body: @Sendable () async throws -> T) async throws -> T {
         try await acquire()
         defer { release() }
@@ -51,8 +52,10 @@ package final class AsyncSlots: Sendable {
                     }
                     if Task.isCancelled { return .failure(CancellationError()) }
                     guard state.waiters.count < waitLimit else {
-                        return .failure(CloudError(.unavailable, "The service is busy. Please retry later.",
-                            cause: "too many wait for \(name)"))
+                        return .failure(
+                            CloudError(
+                                .unavailable, "The service is busy. Please retry later.",
+                                cause: "too many wait for \(name)"))
                     }
                     state.waiters.append(Waiter(id: id, continuation: continuation))
                     return nil

@@ -40,8 +40,11 @@ package final class BlockingPool: Sendable {
                     call.finish(Result(catching: body))
                 }
                 if !accepted {
-                    call.finish(.failure(CloudError(.unavailable, "The service is busy. Please retry later.",
-                        cause: "queue of \(core.name) is full")))
+                    call.finish(
+                        .failure(
+                            CloudError(
+                                .unavailable, "The service is busy. Please retry later.",
+                                cause: "queue of \(core.name) is full")))
                 }
             }
         } onCancel: {

@@ -37,8 +37,7 @@ package final class Signal: Sendable {
         await withTaskGroup(of: Bool.self) { group in
             group.addTask { await self.wait() }
             group.addTask {
-                // An early end means cancellation, and the answer is the same.
-                try? await Task.sleep(for: limit)
+                try? await Task.sleep(for: limit)  // cancelled early: the answer is the same
                 return false
             }
             let isWoken = await group.next() ?? false

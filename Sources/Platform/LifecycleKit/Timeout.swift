@@ -23,7 +23,7 @@ package func withTimeout<T: Sendable>(
             group.cancelAll()
             if let value = try await group.next().flatMap({ $0 }) { return value }
             throw CancellationError()
-        } catch where hasExpired.isSet {
+        } catch  where hasExpired.isSet {
             throw CloudError(.unavailable, "\(name) did not answer in time.", cause: "after \(limit): \(error)")
         }
     }

@@ -5,7 +5,8 @@ extension MetricsRegistry {
     /// Adds what every dashboard asks of a process: memory, processor time, open files.
     package func addProcessMetrics() {
         computed("process_resident_memory_bytes", "Memory in use, shared pages included.") {
-            Double(Self.firstNumbers(ofFile: "/proc/self/statm", count: 2).last ?? 0) * Double(sysconf(Int32(_SC_PAGESIZE)))
+            Double(Self.firstNumbers(ofFile: "/proc/self/statm", count: 2).last ?? 0)
+                * Double(sysconf(Int32(_SC_PAGESIZE)))
         }
         computed("process_cpu_seconds_total", "Processor time used.", type: "counter") {
             var usage = rusage()

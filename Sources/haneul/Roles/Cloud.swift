@@ -96,7 +96,7 @@ package struct Cloud: Sendable {
         let registry = SagaRegistry()
         ComputeSagas.register(on: registry, compute)
         sagas = SagaRunner(database: database, registry: registry, holder: ids.uuid(), clock: clock)
-        hosts = ComputeHostEngine(compute)
+        hosts = ComputeHostEngine(compute, sagas: sagas)
         apis = [
             try IdentityAPI(engine: identity),
             try ImageAPI(engine: images),

@@ -42,12 +42,7 @@ struct SandboxHost {
         log.info("host stops")
         daemons.stop("haneul", seconds: 20)
         // The guests' memory goes to disk; `up` resumes them where they were.
-        if let saver = try? HostProcess.spawn(
-            ["/proc/self/exe", "save-guests", "--state", state.directory],
-            output: .file(state.logDirectory + "/haneul/save-guests.log")) /* a guest that is not saved boots again */
-        {
-            _ = HostProcess.wait(saver)
-        }
+        daemons.finish(["/proc/self/exe", "save-guests", "--state", state.directory])
         daemons.stop("libvirtd", seconds: 5)
         sync()
     }

@@ -7,6 +7,8 @@ struct Supervisor {
     /// A daemon that ends sooner than this is started again with a growing delay.
     static let healthySeconds = 10
     static let longestDelaySeconds = 30
+    /// For saving all guests at the end.
+    static let finishSeconds = 90
 
     private struct Daemon {
         let name: String
@@ -89,16 +91,39 @@ struct Supervisor {
         }
     }
 
+    /// Runs a program to its end. Meanwhile everything else that ends is reaped: libvirt waits until a guest's process
+    /// is really gone.
+    func finish(_ arguments: [String]) {
+        do {
+            let process = try HostProcess.spawn(arguments, output: .file("\(logDirectory)/setup.log"))
+            if !isGone(process, within: Self.finishSeconds) { kill(process, SIGKILL) }
+        } catch {
+            log.warning("program does not start", ["name": arguments[0], "error": "\(error)"])
+        }
+    }
+
     /// Asks a daemon to end, and ends it after `seconds`.
     func stop(_ name: String, seconds: Int) {
         guard let daemon = daemons.first(where: { $0.name == name && $0.dueAt == nil }) else { return }
         kill(daemon.process, SIGTERM)
-        for _ in 0..<(seconds * 20) {
-            if waitpid(daemon.process, nil, WNOHANG) != 0 { return }
-            usleep(50_000)
+        if !isGone(daemon.process, within: seconds) {
+            kill(daemon.process, SIGKILL)
+            _ = isGone(daemon.process, within: seconds)
         }
-        kill(daemon.process, SIGKILL)
-        _ = HostProcess.wait(daemon.process)
+    }
+
+    private func isGone(_ process: pid_t, within seconds: Int) -> Bool {
+        let end = Self.now() + seconds
+        while Self.now() <= end {
+            while true {
+                let ended = waitpid(-1, nil, WNOHANG)
+                if ended == process { return true }
+                guard ended > 0 else { break }
+            }
+            guard kill(process, 0) == 0 else { return true }
+            usleep(20_000)
+        }
+        return false
     }
 
     private static func now() -> Int {

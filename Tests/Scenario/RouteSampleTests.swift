@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import HTTPKit
+import TestKit
+import Testing
+
+/// Goal: nobody adds a route that the tests of authorization and bad input do not walk.
+/// Method: every parameter of every path has a sample object, every body a good sample that the route takes.
+@Suite("Samples of routes")
+struct RouteSampleTests {
+    @Test("every route has its samples, and the sample bodies are good")
+    func complete() async throws {
+        try await TestCloud.run { cloud in
+            let estate = try await Estate(cloud)
+            let bodies = SampleBodies(estate)
+            let sites = APISite.all(cloud)
+            let known = Set(sites.map(\.description))
+            #expect(bodies.bodies.keys.filter { !known.contains($0) }.sorted() == [], "samples of no route")
+            for site in sites.sorted(by: { $0.rank < $1.rank }) {
+                guard let path = site.path(estate.samples) else {
+                    Issue.record("\(site) needs an object in Estate for \(site.parameters)")
+                    continue
+                }
+                guard site.isMutating, site.route.method != .delete, !SampleBodies.takesNone(site) else { continue }
+                guard let body = bodies.bodies[site.description] else {
+                    Issue.record("\(site) needs a body in SampleBodies")
+                    continue
+                }
+                let answer = try await cloud.call(
+                    site.route.method, path, site.sampleToken(cloud), body, headers: site.headers)
+                // A sample may find its work done: 409.
+                #expect(answer.status < 300 || answer.status == 409, "\(site) refuses its sample: \(answer)")
+            }
+        }
+    }
+
+    @Test("what needs no token is listed here, with why")
+    func open() async throws {
+        try await TestCloud.run { cloud in
+            let open = Set(APISite.all(cloud).filter(\.isOpen).map(\.description))
+            let known: Set<String> = [
+                // Version documents.
+                "GET /identity", "GET /identity/v3", "GET /image", "GET /image/versions", "GET /placement",
+                "GET /network", "GET /network/v2.0", "GET /compute", "GET /compute/v2", "GET /compute/v2.1",
+                // They carry a password of their own.
+                "POST /identity/v3/auth/tokens", "POST /identity/v3/users/{user_id}/password",
+                // The console's pages are for everybody; the connection carries a token of its own.
+                "GET /console", "GET /console/websockify", "GET /console/{file*}",
+            ]
+            #expect(open.subtracting(known).sorted() == [])
+        }
+    }
+}
+
+extension APISite {
+    /// Removals of what other samples build on come last.
+    fileprivate var rank: Int { route.path.contains("remove_") ? 2 : isMutating ? 1 : 0 }
+
+    /// Who may: the owner where the object is a user's own, else the administrator.
+    func sampleToken(_ cloud: TestCloud) -> String {
+        switch description {
+        case "POST /compute/v2.1/servers", "POST /identity/v3/users/{user_id}/application_credentials": cloud.a.member
+        case let text where text.contains("limits") && service == "identity": cloud.system
+        default: cloud.admin
+        }
+    }
+}
