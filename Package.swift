@@ -50,7 +50,7 @@ struct Service {
                 .target(
                     name: "\(name)Driver\(driver)",
                     dependencies: [
-                        .init(stringLiteral: contract), "BaseKit", "LogKit", "LifecycleKit", "LinuxKit",
+                        .init(stringLiteral: contract), "BaseKit", "LogKit", "LifecycleKit", "LinuxKit", "ConfigKit",
                     ] + libraries,
                     path: "Sources/\(name)/Driver\(driver)"))
         }

@@ -16,11 +16,14 @@ struct ComputeAdministrationTests {
     func flavors() async throws {
         let world = try await ComputeWorld()
         let list = try await world.call(.get, "/flavors/detail", expecting: 200)
-        #expect((list["flavors"]?.array ?? []).compactMap { $0["name"]?.string } == [
-            "m1.tiny", "m1.small", "m1.medium", "m1.large", "m1.xlarge",
-        ])
+        #expect(
+            (list["flavors"]?.array ?? []).compactMap { $0["name"]?.string } == [
+                "m1.tiny", "m1.small", "m1.medium", "m1.large", "m1.xlarge",
+            ])
         let body: JSON = [
-            "flavor": ["id": "p", "name": "private", "ram": "64", "vcpus": 1, "disk": 0, "os-flavor-access:is_public": false]
+            "flavor": [
+                "id": "p", "name": "private", "ram": "64", "vcpus": 1, "disk": 0, "os-flavor-access:is_public": false,
+            ]
         ]
         try await world.call(.post, "/flavors", body, expecting: 403)
         let made = try await world.call(.post, "/flavors", body, as: "admin", expecting: 200)
@@ -40,7 +43,8 @@ struct ComputeAdministrationTests {
         #expect(try await world.call(.get, "/flavors/p")["flavor", "extra_specs"] == nil)
         #expect(try await world.call(.get, "/flavors/p", version: "2.61")["flavor", "extra_specs", "n"] == "1")
         try await world.call(.put, "/flavors/p", ["flavor": ["description": "d"]], as: "admin", expecting: 404)
-        try await world.call(.put, "/flavors/p", ["flavor": ["description": "d"]], as: "admin", version: "2.55", expecting: 200)
+        try await world.call(
+            .put, "/flavors/p", ["flavor": ["description": "d"]], as: "admin", version: "2.55", expecting: 200)
         try await world.call(.delete, "/flavors/p", as: "admin", expecting: 202)
         try await world.call(.delete, "/flavors/p", as: "admin", expecting: 404)
         #expect(try await world.call(.get, "/flavors?minRam=5000")["flavors"]?.array?.count == 2)
@@ -55,7 +59,8 @@ struct ComputeAdministrationTests {
         let made = try await world.call(.post, "/os-keypairs", body, expecting: 200)
         #expect(made["keypair", "fingerprint"]?.string?.count == 47)
         try await world.call(.post, "/os-keypairs", body, expecting: 409)
-        let generated = try await world.call(.post, "/os-keypairs", ["keypair": ["name": "made"]], version: "2.2", expecting: 201)
+        let generated = try await world.call(
+            .post, "/os-keypairs", ["keypair": ["name": "made"]], version: "2.2", expecting: 201)
         #expect(generated["keypair", "private_key"]?.string?.hasPrefix("-----BEGIN RSA PRIVATE KEY") == true)
         try await world.call(.post, "/os-keypairs", ["keypair": ["name": "made2"]], version: "2.92", expecting: 400)
         #expect(try await world.call(.get, "/os-keypairs")["keypairs"]?.array?.count == 2)
@@ -67,7 +72,8 @@ struct ComputeAdministrationTests {
             let body: JSON = ["keypair": ["name": .string(bad), "public_key": .string(Self.publicKey)]]
             try await world.call(.post, "/os-keypairs", body, expecting: 400)
         }
-        try await world.call(.post, "/os-keypairs", ["keypair": ["name": "x", "public_key": "nonsense"]], expecting: 400)
+        try await world.call(
+            .post, "/os-keypairs", ["keypair": ["name": "x", "public_key": "nonsense"]], expecting: 400)
         try await world.call(.delete, "/os-keypairs/mine", expecting: 202)
         try await world.call(.delete, "/os-keypairs/made", version: "2.2", expecting: 204)
     }
@@ -165,9 +171,10 @@ struct ComputeAdministrationTests {
             try await world.call(.put, path, ["quota_set": ["instances": 1]], expecting: 403)
             try await world.call(.put, path, ["quota_set": ["instances": 0]], as: "admin", expecting: 400)
             try await world.call(.put, path, ["quota_set": ["instances": 1]], as: "admin", expecting: 200)
-            #expect(try await world.call(.get, path + "/detail")["quota_set", "instances"] == [
-                "in_use": 1, "limit": 1, "reserved": 0,
-            ])
+            #expect(
+                try await world.call(.get, path + "/detail")["quota_set", "instances"] == [
+                    "in_use": 1, "limit": 1, "reserved": 0,
+                ])
             let refused = try await world.call(.post, "/servers", ComputeWorld.server(), expecting: 403)
             #expect(refused["forbidden", "message"]?.string?.hasPrefix("Quota exceeded for instances") == true)
             try await world.call(.delete, path, as: "admin", expecting: 202)
@@ -183,7 +190,9 @@ struct ComputeAdministrationTests {
 /// Goal: what a host reports becomes the truth of servers at rest; what is left over is removed.
 @Suite("Reports of hosts")
 struct HostReportTests {
-    private func report(_ world: ComputeWorld, guests: [(ServerID, PowerState)], after: Duration = .seconds(60)) async throws {
+    private func report(_ world: ComputeWorld, guests: [(ServerID, PowerState)], after: Duration = .seconds(60))
+        async throws
+    {
         try await world.hosts.report(
             HostReport(
                 host: "node-1", hypervisor: try await world.hypervisor.info(),

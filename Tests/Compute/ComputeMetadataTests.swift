@@ -10,12 +10,14 @@ struct ComputeMetadataTests {
     private static let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me"
 
     private func boot(_ world: ComputeWorld) async throws -> ServerID {
-        try await world.call(.post, "/os-keypairs", ["keypair": ["name": "mine", "public_key": .string(Self.key)]], expecting: 200)
+        try await world.call(
+            .post, "/os-keypairs", ["keypair": ["name": "mine", "public_key": .string(Self.key)]], expecting: 200)
         return ServerID(
             try await world.boot(
                 "web one",
                 [
-                    "key_name": "mine", "user_data": "IyEvYmluL3NoCg==", "metadata": ["role": "web"], "config_drive": true,
+                    "key_name": "mine", "user_data": "IyEvYmluL3NoCg==", "metadata": ["role": "web"],
+                    "config_drive": true,
                     "adminPass": "secret", "personality": [["path": "/etc/motd", "contents": "aGk="]],
                 ]))
     }

@@ -7,9 +7,11 @@ import Testing
 
 @Suite("Host names")
 struct HostnameTests {
-    @Test("are made of a server's name", arguments: [
-        ("Web 1", "web-1"), ("a_b.c", "a-b-c"), ("--x--", "x"), ("안녕", "server-0"), ("ÄB", "b"),
-    ])
+    @Test(
+        "are made of a server's name",
+        arguments: [
+            ("Web 1", "web-1"), ("a_b.c", "a-b-c"), ("--x--", "x"), ("안녕", "server-0"), ("ÄB", "b"),
+        ])
     func sanitized(_ name: String, _ expected: String) {
         #expect(Hostname.sanitized(name, fallback: "server-0") == expected)
     }
@@ -46,7 +48,9 @@ struct HostFilterTests {
         return HostView(host: host, zone: zone, isUp: isUp, freeMemoryMiB: free, groupMembers: members)
     }
 
-    private static func refusal(_ view: HostView, _ group: ServerGroup? = nil, _ change: (inout HostRequest) -> Void = { _ in })
+    private static func refusal(
+        _ view: HostView, _ group: ServerGroup? = nil, _ change: (inout HostRequest) -> Void = { _ in }
+    )
         -> String?
     {
         var request = HostRequest()
@@ -80,7 +84,8 @@ struct HostFilterTests {
     func groups() {
         func group(_ policy: ServerGroup.Policy, _ maximum: Int? = nil) -> ServerGroup {
             ServerGroup(
-                id: "g", name: "g", policy: policy, maximumPerHost: maximum, projectID: "p", userID: "u", members: ["s"])
+                id: "g", name: "g", policy: policy, maximumPerHost: maximum, projectID: "p", userID: "u", members: ["s"]
+            )
         }
         #expect(Self.refusal(Self.view(members: 1), group(.antiAffinity)) != nil)
         #expect(Self.refusal(Self.view(members: 1), group(.antiAffinity, 2)) == nil)
@@ -105,9 +110,11 @@ struct HostFilterTests {
 
 @Suite("Patterns of lists")
 struct TextPatternTests {
-    @Test("are found anywhere, without regard to case", arguments: [
-        ("web", "my-WEB-1", true), ("^web", "my-web", false), ("w.b", "a-wob-c", true), ("web", "other", false),
-    ])
+    @Test(
+        "are found anywhere, without regard to case",
+        arguments: [
+            ("web", "my-WEB-1", true), ("^web", "my-web", false), ("w.b", "a-wob-c", true), ("web", "other", false),
+        ])
     func matches(_ pattern: String, _ text: String, _ isMatch: Bool) throws {
         #expect(try TextPattern(pattern).compiled().matches(text) == isMatch)
     }

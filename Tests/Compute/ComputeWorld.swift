@@ -47,16 +47,16 @@ struct ComputeWorld: Sendable {
         var config = ComputeConfig()
         config.portUpTimeout = .seconds(5)
         config.shutdownGrace = .zero
-        config.quotas["instances"] = 100
-        config.quotas["cores"] = 200
-        config.quotas["ram"] = 1_000_000
+        config.quota.instances = 100
+        config.quota.cores = 200
+        config.quota.ram = 1_000_000
         change(&config)
         parts = ComputeParts(
             database: database, bus: bus, images: images, placement: placement, networks: networks, config: config,
             clock: .system, ids: .random)
         ComputeSagas.register(on: registry, parts)
         sagas = SagaRunner(database: database, registry: registry, holder: "test", limits: .test)
-        hosts = ComputeHostEngine(parts)
+        hosts = ComputeHostEngine(parts, sagas: sagas)
         try await FlavorEngine(parts).bootstrap()
         let api = try ComputeAPI(
             parts, sagas: sagas, hosts: hosts, origin: Self.origin, threads: BlockingPool("keys", threads: 1))

@@ -10,10 +10,11 @@ final class FakeImages: ImageService {
     private let images = Mutex<[ImageID: ImageInfo]>([:])
 
     init() {
-        set(ImageInfo(
-            id: ID(ComputeWorld.image), name: "small", status: "active", owner: nil, diskFormat: "qcow2",
-            containerFormat: "bare", sizeBytes: 20 << 20, virtualSizeBytes: 112 << 20, minDiskGiB: 0, minRAMMiB: 0,
-            checksum: nil, properties: ["hw_disk_bus": "virtio", "os_distro": "debian", "owner_note": "private"]))
+        set(
+            ImageInfo(
+                id: ID(ComputeWorld.image), name: "small", status: "active", owner: nil, diskFormat: "qcow2",
+                containerFormat: "bare", sizeBytes: 20 << 20, virtualSizeBytes: 112 << 20, minDiskGiB: 0, minRAMMiB: 0,
+                checksum: nil, properties: ["hw_disk_bus": "virtio", "os_distro": "debian", "owner_note": "private"]))
     }
 
     func set(_ image: ImageInfo) { images.withLock { $0[image.id] = image } }
@@ -33,12 +34,16 @@ final class FakePlacement: PlacementService {
 
     var consumers: [String] { state.withLock { $0.claims.keys.sorted() } }
 
-    private static func used(_ state: State, _ provider: ResourceProviderID, besides consumer: String? = nil) -> [String: Int64] {
+    private static func used(_ state: State, _ provider: ResourceProviderID, besides consumer: String? = nil)
+        -> [String: Int64]
+    {
         state.claims.filter { $0.value.provider == provider && $0.key != consumer }.values
             .reduce(into: [:]) { $0.merge($1.resources, uniquingKeysWith: +) }
     }
 
-    private static func free(_ state: State, _ provider: ResourceProviderID, besides consumer: String? = nil) -> [String: Int64] {
+    private static func free(_ state: State, _ provider: ResourceProviderID, besides consumer: String? = nil)
+        -> [String: Int64]
+    {
         let used = used(state, provider, besides: consumer)
         return (state.providers[provider]?.inventory ?? [:]).reduce(into: [:]) { free, entry in
             let capacity = Int64(Double(entry.value.total - entry.value.reserved) * entry.value.allocationRatio)
@@ -132,7 +137,8 @@ final class FakeNetworks: NetworkService {
                 id: id, network: request.network, networkName: "private", macAddress: "fa:16:3e:00:00:01", mtu: 1442,
                 fixedAddresses: [
                     .init(
-                        address: request.fixedAddress ?? "10.0.0.\(state.nextAddress)", subnet: "subnet", prefixLength: 24,
+                        address: request.fixedAddress ?? "10.0.0.\(state.nextAddress)", subnet: "subnet",
+                        prefixLength: 24,
                         gateway: "10.0.0.1", dnsServers: ["10.0.0.2"], hostRoutes: [], usesDHCP: true)
                 ],
                 floatingAddresses: [:], securityGroupNames: ["default"], deviceID: server, project: principal.projectID,
@@ -162,9 +168,24 @@ final class FakeNetworks: NetworkService {
         }
     }
 
+    func setSecurityGroup(_ id: SecurityGroupID, isMember: Bool, ofServer server: String) async throws {
+        try state.withLock { state in
+            for (key, port) in state.ports where port.deviceID == server {
+                guard isMember || port.securityGroupNames.contains(id.rawValue) else {
+                    throw CloudError.notFound("Security group \(id) not associated with the instance")
+                }
+                state.ports[key]?.securityGroupNames.removeAll { $0 == id.rawValue }
+                if isMember { state.ports[key]?.securityGroupNames.append(id.rawValue) }
+            }
+        }
+    }
+
     func ports(ofServers ids: [String]) async throws -> [String: [ServerPort]] {
-        state.withLock { state in
-            Dictionary(grouping: state.order.compactMap { state.ports[$0] }.filter { ids.contains($0.deviceID) }, by: \.deviceID)
+        let wanted = Set(ids)
+        return state.withLock { state in
+            Dictionary(
+                grouping: state.order.compactMap { state.ports[$0] }.filter { wanted.contains($0.deviceID) },
+                by: \.deviceID)
         }
     }
 

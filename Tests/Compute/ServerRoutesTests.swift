@@ -27,7 +27,8 @@ struct ServerRoutesTests {
                 #expect(try await world.status(id) == status, "\(action.text())")
             }
             try await world.call(.post, "/servers/\(id)/action", ["unpause": nil], expecting: 409)
-            let actions = try await world.call(.get, "/servers/\(id)/os-instance-actions", version: "2.58", expecting: 200)
+            let actions = try await world.call(
+                .get, "/servers/\(id)/os-instance-actions", version: "2.58", expecting: 200)
             #expect(actions["instanceActions"]?.array?.count == 9)
             try await world.call(.delete, "/servers/\(id)", expecting: 204)
             try await eventually { try await world.call(.get, "/servers/\(id)").status == 404 }
@@ -49,17 +50,20 @@ struct ServerRoutesTests {
             try await world.call(.post, "/servers", ComputeWorld.server(), as: "reader", expecting: 403)
             #expect(try await world.call(.get, "/servers", as: "other")["servers"] == [])
             try await world.call(.get, "/servers?all_tenants=1", as: "other", expecting: 403)
-            #expect(try await world.call(.get, "/servers?all_tenants=1", as: "admin")["servers", "0", "id"]?.string == id)
+            #expect(
+                try await world.call(.get, "/servers?all_tenants=1", as: "admin")["servers", "0", "id"]?.string == id)
             try await world.call(.post, "/servers/\(id)/action", ["os-resetState": ["state": "error"]], expecting: 403)
             try await world.call(.get, "/servers", as: "nobody", expecting: 401)
         }
     }
 
-    @Test("fields come with their version, and go without it", arguments: [
-        ("locked", 9), ("description", 19), ("tags", 26), ("trusted_image_certificates", 63), ("server_groups", 71),
-        ("locked_reason", 73), ("OS-EXT-SRV-ATTR:hostname", 90), ("pinned_availability_zone", 96),
-        ("scheduler_hints", 100),
-    ])
+    @Test(
+        "fields come with their version, and go without it",
+        arguments: [
+            ("locked", 9), ("description", 19), ("tags", 26), ("trusted_image_certificates", 63), ("server_groups", 71),
+            ("locked_reason", 73), ("OS-EXT-SRV-ATTR:hostname", 90), ("pinned_availability_zone", 96),
+            ("scheduler_hints", 100),
+        ])
     func versions(_ field: String, _ minor: Int) async throws {
         let world = try await ComputeWorld()
         try await world.run {
@@ -91,16 +95,25 @@ struct ServerRoutesTests {
         }
     }
 
-    @Test("bad requests are refused before anything is made", arguments: [
-        (["name": ""], 400), (["name": " x"], 400), (["imageRef": "x"], 400), (["flavorRef": "no"], 400),
-        (["imageRef": "33333333-3333-4333-8333-333333333333"], 400), (["networks": [["uuid": "x"]]], 400),
-        (["networks": [["uuid": "33333333-3333-4333-8333-333333333333"]]], 400), (["min_count": 0], 400),
-        (["min_count": 3, "max_count": 2], 400), (["key_name": "none"], 400), (["user_data": "###"], 400),
-        (["accessIPv4": "1.2.3"], 400), (["unknown": 1], 400), (["metadata": ["k": 1]], 400),
-        (["block_device_mapping_v2": [["source_type": "volume", "uuid": "33333333-3333-4333-8333-333333333333"]]], 400),
-        (["min_count": 1000], 403), (["availability_zone": "mars"], 400), (["availability_zone": "nova:node-1"], 403),
-        (["tags": ["x"]], 400), (["description": "x"], 400), (["flavorRef": "2", "min_count": 101], 403),
-    ] as [([String: JSON], Int)])
+    @Test(
+        "bad requests are refused before anything is made",
+        arguments: [
+            (["name": ""], 400), (["name": " x"], 400), (["imageRef": "x"], 400), (["flavorRef": "no"], 400),
+            (["imageRef": "33333333-3333-4333-8333-333333333333"], 400), (["networks": [["uuid": "x"]]], 400),
+            (["networks": [["uuid": "33333333-3333-4333-8333-333333333333"]]], 400), (["min_count": 0], 400),
+            (["min_count": 3, "max_count": 2], 400), (["key_name": "none"], 400), (["user_data": "###"], 400),
+            (["accessIPv4": "1.2.3"], 400), (["unknown": 1], 400), (["metadata": ["k": 1]], 400),
+            (
+                [
+                    "block_device_mapping_v2": [
+                        ["source_type": "volume", "uuid": "33333333-3333-4333-8333-333333333333"]
+                    ]
+                ], 400
+            ),
+            (["min_count": 1000], 403), (["availability_zone": "mars"], 400),
+            (["availability_zone": "nova:node-1"], 403),
+            (["tags": ["x"]], 400), (["description": "x"], 400), (["flavorRef": "2", "min_count": 101], 403),
+        ] as [([String: JSON], Int)])
     func refused(_ extra: [String: JSON], _ status: Int) async throws {
         let world = try await ComputeWorld()
         try await world.run {
@@ -152,7 +165,9 @@ struct ServerRoutesTests {
             #expect(first["servers_links", "0", "rel"] == "next")
             let marker = try #require(first["servers", "1", "id"]?.string)
             #expect(try await names("?limit=2&marker=\(marker)") == ["alpha"])
-            for query in ["?limit=-1", "?limit=x", "?marker=none", "?changes-since=x", "?sort_key=nonsense", "?name=a("] {
+            for query in [
+                "?limit=-1", "?limit=x", "?marker=none", "?changes-since=x", "?sort_key=nonsense", "?name=a(",
+            ] {
                 try await world.call(.get, "/servers\(query)", expecting: 400)
             }
             try await world.call(.get, "/servers?status=nonsense", version: "2.38", expecting: 400)
@@ -182,18 +197,28 @@ struct ServerRoutesTests {
             try await world.call(.get, path + "/tags", expecting: 404)
             #expect(try await world.call(.get, "/servers?tags=x,z", version: "2.26")["servers"]?.array?.count == 1)
             #expect(try await world.call(.get, "/servers?not-tags-any=x", version: "2.26")["servers"] == [])
-            let renamed = try await world.call(.put, path, ["server": ["name": "two", "accessIPv4": "192.0.2.9"]], expecting: 200)
+            let renamed = try await world.call(
+                .put, path, ["server": ["name": "two", "accessIPv4": "192.0.2.9"]], expecting: 200)
             #expect(renamed["server", "name"] == "two")
             #expect(renamed["server", "accessIPv4"] == "192.0.2.9")
             try await world.call(.put, path, ["server": ["name": ""]], expecting: 400)
-            try await world.call(.post, path + "/action", ["lock": ["locked_reason": "mine"]], version: "2.73", expecting: 202)
+            try await world.call(
+                .post, path + "/action", ["lock": ["locked_reason": "mine"]], version: "2.73", expecting: 202)
             try await world.call(.post, path + "/action", ["os-stop": nil], as: "demo", expecting: 409)
             try await world.call(.delete, path, expecting: 409)
             #expect(try await world.call(.get, path, version: "2.73")["server", "locked_reason"] == "mine")
             try await world.call(.post, path + "/action", ["unlock": nil], expecting: 202)
             #expect(try await world.call(.get, path + "/ips")["addresses", "private", "0", "version"] == 4)
-            #expect(try await world.call(.get, path + "/os-interface")["interfaceAttachments", "0", "port_state"] == "DOWN")
-            #expect(try await world.call(.get, path + "/os-security-groups")["security_groups", "0", "name"] == "default")
+            #expect(
+                try await world.call(.get, path + "/os-interface")["interfaceAttachments", "0", "port_state"] == "DOWN")
+            #expect(
+                try await world.call(.get, path + "/os-security-groups")["security_groups", "0", "name"] == "default")
+            try await world.call(.post, path + "/action", ["addSecurityGroup": ["name": "web"]], expecting: 202)
+            #expect(try await world.call(.get, path)["server", "security_groups"]?.array?.count == 2)
+            try await world.call(.post, path + "/action", ["removeSecurityGroup": ["name": "web"]], expecting: 202)
+            try await world.call(.post, path + "/action", ["removeSecurityGroup": ["name": "web"]], expecting: 404)
+            try await world.call(
+                .post, path + "/action", ["addSecurityGroup": ["name": "web"]], as: "reader", expecting: 403)
             try await world.call(.post, path + "/action", ["nonsense": nil], expecting: 400)
             try await world.call(.post, path + "/action", ["shelve": nil], expecting: 501)
         }
@@ -204,11 +229,13 @@ struct ServerRoutesTests {
         let world = try await ComputeWorld()
         try await world.run {
             let id = try await world.boot()
-            let output = try await world.call(.post, "/servers/\(id)/action", ["os-getConsoleOutput": ["length": 1]], expecting: 200)
+            let output = try await world.call(
+                .post, "/servers/\(id)/action", ["os-getConsoleOutput": ["length": 1]], expecting: 200)
             #expect(output["output"] == "login: ")
             let vnc: JSON = ["remote_console": ["protocol": "vnc", "type": "novnc"]]
             try await world.call(.post, "/servers/\(id)/remote-consoles", vnc, expecting: 404)
-            let console = try await world.call(.post, "/servers/\(id)/remote-consoles", vnc, version: "2.6", expecting: 200)
+            let console = try await world.call(
+                .post, "/servers/\(id)/remote-consoles", vnc, version: "2.6", expecting: 200)
             let url = try #require(console["remote_console", "url"]?.string)
             #expect(url.hasPrefix(ComputeWorld.origin + "/console/vnc_lite.html?path=console%2Fwebsockify%3Ftoken%3D"))
             let token = String(url.suffix(36))
@@ -216,9 +243,11 @@ struct ServerRoutesTests {
             #expect(info["console", "instance_uuid"]?.string == id)
             try await world.call(.get, "/os-console-auth-tokens/bad\(token)", as: "admin", expecting: 404)
             try await world.call(.get, "/os-console-auth-tokens/\(token)", expecting: 403)
-            let old = try await world.call(.post, "/servers/\(id)/action", ["os-getVNCConsole": ["type": "novnc"]], expecting: 200)
+            let old = try await world.call(
+                .post, "/servers/\(id)/action", ["os-getVNCConsole": ["type": "novnc"]], expecting: 200)
             #expect(old["console", "type"] == "novnc")
-            try await world.call(.post, "/servers/\(id)/action", ["os-getVNCConsole": ["type": "novnc"]], version: "2.6", expecting: 400)
+            try await world.call(
+                .post, "/servers/\(id)/action", ["os-getVNCConsole": ["type": "novnc"]], version: "2.6", expecting: 400)
         }
     }
 }

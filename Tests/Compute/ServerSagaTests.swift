@@ -43,7 +43,9 @@ struct ServerSagaTests {
         try #require(try await world.database.read { try world.parts.stores.servers.server(id, $0) })
     }
 
-    @Test("a creation ends ACTIVE, or in ERROR with its fault and nothing left", arguments: SagaWalk.all(CreateServerSaga.self))
+    @Test(
+        "a creation ends ACTIVE, or in ERROR with its fault and nothing left",
+        arguments: SagaWalk.all(CreateServerSaga.self))
     func create(_ walk: SagaWalk) async throws {
         let world = try await ComputeWorld()
         try await world.run(runsSagas: false) {
@@ -53,9 +55,10 @@ struct ServerSagaTests {
                 return try await run(of: created.servers[0], world)
             }
             #expect(record.state == walk.expectedState)
-            let id = try #require(try await world.database.read { transaction in
-                try transaction.first("SELECT id FROM servers") { ServerID($0.text(0)) }
-            })
+            let id = try #require(
+                try await world.database.read { transaction in
+                    try transaction.first("SELECT id FROM servers") { ServerID($0.text(0)) }
+                })
             let server = try await load(id, world)
             if walk.expectedState == .finished {
                 #expect(server.state == ServerState(.active))
@@ -94,7 +97,8 @@ struct ServerSagaTests {
         }
     }
 
-    @Test("a power action ends as asked, or leaves what was and says why", arguments: SagaWalk.all(PowerActionSaga.self))
+    @Test(
+        "a power action ends as asked, or leaves what was and says why", arguments: SagaWalk.all(PowerActionSaga.self))
     func power(_ walk: SagaWalk) async throws {
         let world = try await ComputeWorld()
         try await world.run(runsSagas: false) {
@@ -151,9 +155,11 @@ struct ServerSagaTests {
     func noHost() async throws {
         let world = try await ComputeWorld()
         try await world.run {
-            try await world.call(.post, "/flavors", [
-                "flavor": ["id": "huge", "name": "huge", "ram": 900_000, "vcpus": 1, "disk": 1]
-            ], as: "admin", expecting: 200)
+            try await world.call(
+                .post, "/flavors",
+                [
+                    "flavor": ["id": "huge", "name": "huge", "ram": 900_000, "vcpus": 1, "disk": 1]
+                ], as: "admin", expecting: 200)
             let id = try await world.boot("big", ["flavorRef": "huge"])
             let fault = try await world.call(.get, "/servers/\(id)")["server", "fault"]
             #expect(fault?["message"]?.string?.contains("not enough MEMORY_MB") == true)

@@ -22,7 +22,9 @@ struct ServerStateTests {
         for event in Self.events { #expect(ServerState(.deleted).after(event) == nil, "\(event)") }
     }
 
-    @Test("every living server can be deleted, whatever is being done to it", arguments: states.filter { $0.vm != .deleted })
+    @Test(
+        "every living server can be deleted, whatever is being done to it",
+        arguments: states.filter { $0.vm != .deleted })
     func deletable(_ state: ServerState) throws {
         let deleting = try #require(state.after(.deleteRequested))
         #expect(deleting.task == .deleting)

@@ -23,9 +23,9 @@ check "rule: ssh" openstack security group rule create --protocol tcp --dst-port
 check "rule: icmp" openstack security group rule create --protocol icmp ssh-icmp
 check "network" openstack network create net1
 check "subnet" openstack subnet create --network net1 --subnet-range 10.11.0.0/24 --dns-nameserver 9.9.9.9 subnet1
-check "router" openstack router create router1
-check "router interface" openstack router add subnet router1 subnet1
-check "external gateway" openstack router set --external-gateway public router1
+check "router" openstack router create edge1
+check "router interface" openstack router add subnet edge1 subnet1
+check "external gateway" openstack router set --external-gateway public edge1
 check "server, waited for" openstack server create --flavor tiny.test --image tiny-image --network net1 --key-name testkey \
     --security-group ssh-icmp --wait server1
 server=$(openstack server show server1 -f value -c id)
@@ -46,16 +46,16 @@ check "active again" within 60 bash -c "[ \"\$(openstack server show server1 -f 
 check "ssh after the start" within 90 ssh_guest "$address" true
 check "delete" openstack server delete --wait server1
 check "release the floating IP" openstack floating ip delete "$address"
-check "gateway off" openstack router unset --external-gateway router1
-check "interface off" openstack router remove subnet router1 subnet1
-check "router deleted" openstack router delete router1
+check "gateway off" openstack router unset --external-gateway edge1
+check "interface off" openstack router remove subnet edge1 subnet1
+check "router deleted" openstack router delete edge1
 check "network deleted" openstack network delete net1
 check "group deleted" openstack security group delete ssh-icmp
 check "key pair deleted" openstack keypair delete testkey
 
 check "nothing left: guests" test -z "$(in_host virsh -q list --all --name | tr -d '\n ')"
 check "nothing left: disks" test -z "$(find "$HANEUL_STATE/instances" -mindepth 1 -maxdepth 1 ! -name _base 2>/dev/null)"
-nothing_in_ovn() { ! in_host ovn-nbctl --no-leader-only show | grep -qE 'net1|router1|'"$server"; }
+nothing_in_ovn() { ! in_host ovn-nbctl --no-leader-only show | grep -qE 'net1|edge1|'"$server"; }
 check "nothing left: OVN" nothing_in_ovn
 check "nothing left: taps" bash -c "! '$haneul' exec -- ip -br link | grep -q '^tap'"
 export OS_CLOUD=haneul-admin

@@ -31,7 +31,9 @@ enum ImageBytes {
         return image
     }
 
-    static func vmdk(type: String = "monolithicSparse", extent: String = "RW 2048 SPARSE \"disk.vmdk\"", extra: String = "")
+    static func vmdk(
+        type: String = "monolithicSparse", extent: String = "RW 2048 SPARSE \"disk.vmdk\"", extra: String = ""
+    )
         -> [UInt8]
     {
         var image = [UInt8](repeating: 0, count: 64 << 10)
@@ -40,7 +42,8 @@ enum ImageBytes {
         put(2048, bytes: 8, bigEndian: false, at: 12, in: &image)
         put(1, bytes: 8, bigEndian: false, at: 28, in: &image)
         put(20, bytes: 8, bigEndian: false, at: 36, in: &image)
-        let text = "# Disk DescriptorFile\nversion=1\nCID=ab\nparentCID=ffffffff\ncreateType=\"\(type)\"\n\(extra)\n\(extent)\nddb.x = \"1\"\n"
+        let text =
+            "# Disk DescriptorFile\nversion=1\nCID=ab\nparentCID=ffffffff\ncreateType=\"\(type)\"\n\(extra)\n\(extent)\nddb.x = \"1\"\n"
         image.replaceSubrange(512..<512 + text.utf8.count, with: Array(text.utf8))
         return image
     }

@@ -5,8 +5,8 @@ import ImageContract
 import ImageCore
 import LifecycleKit
 import SecurityKit
-import Testing
 import TestKit
+import Testing
 
 /// Bytes through the API: nothing half is ever active, nothing refused leaves a file.
 @Suite struct ImageDataTests {
@@ -95,7 +95,9 @@ import TestKit
             let unsafe = try await world.call(
                 .put, "/v2/images/\(qcow2)/file", bytes: Pieces([ImageBytes.qcow2(backing: 8)]))
             #expect(unsafe.status == 415 && unsafe.text.contains("backing file"))
-            #expect(try await world.call(.put, "/v2/images/\(qcow2)/file", bytes: Pieces([ImageBytes.qcow2()])).status == 204)
+            #expect(
+                try await world.call(.put, "/v2/images/\(qcow2)/file", bytes: Pieces([ImageBytes.qcow2()])).status
+                    == 204)
             #expect(try await world.call(.get, "/v2/images/\(qcow2)").json["virtual_size"] == .int(10 << 20))
         }
     }
@@ -119,11 +121,14 @@ import TestKit
             let id = try await world.create(["disk_format": "qcow2"])
             let start: JSON = ["method": ["name": "glance-direct"]]
             #expect(try await world.call(.post, "/v2/images/\(id)/import", start).status == 409)
-            #expect(try await world.call(.put, "/v2/images/\(id)/stage", bytes: Pieces([ImageBytes.qcow2()])).status == 204)
+            #expect(
+                try await world.call(.put, "/v2/images/\(id)/stage", bytes: Pieces([ImageBytes.qcow2()])).status == 204)
             #expect(try await world.status(id) == "uploading")
             #expect(try await world.call(.put, "/v2/images/\(id)/stage", bytes: Pieces([[1]])).status == 409)
             _ = try await ImageDataReconciler(world.engine).reconcile()
-            #expect(try await world.call(.post, "/v2/images/\(id)/import", ["method": ["name": "web-download"]]).status == 400)
+            #expect(
+                try await world.call(.post, "/v2/images/\(id)/import", ["method": ["name": "web-download"]]).status
+                    == 400)
             #expect(try await world.call(.post, "/v2/images/\(id)/import", start).status == 202)
             #expect(try await world.status(id) == "active")
             #expect(try await world.call(.get, "/v2/images/\(id)/file").bytes == ImageBytes.qcow2())
@@ -147,7 +152,8 @@ import TestKit
                 for _ in 0..<8 {
                     group.addTask {
                         // A loser's answer is of no interest here.
-                        try? await world.call(.post, "/v2/images/\(id)/import", ["method": ["name": "glance-direct"]]).status
+                        try? await world.call(.post, "/v2/images/\(id)/import", ["method": ["name": "glance-direct"]])
+                            .status
                     }
                 }
             }
@@ -159,7 +165,9 @@ import TestKit
         try await withTemporaryDirectory { directory in
             let world = try await ImageWorld(directory: directory)
             let id = try await world.create()
-            let waste = ["\(id).0123456789ab", "\(id).0123456789ab.part", "99999999-2222-3333-4444-555555555555.aaaaaaaaaaaa"]
+            let waste = [
+                "\(id).0123456789ab", "\(id).0123456789ab.part", "99999999-2222-3333-4444-555555555555.aaaaaaaaaaaa",
+            ]
             for name in waste { makeFile(directory + "/" + name) }
             makeFile(directory + "/README")
             let reconciler = ImageDataReconciler(world.engine)
@@ -194,7 +202,9 @@ import TestKit
                 #expect(try await world.call(.delete, "/v2/images/\(id)", as: "member@two").status == 404)
                 let service: any ImageService = world.engine
                 let info = try await service.image(id, for: ImageWorld.principal("reader@one"))
-                #expect(info?.status == "active" && info?.virtualSizeBytes == 3 && info?.properties == ["os_distro": "debian"])
+                #expect(
+                    info?.status == "active" && info?.virtualSizeBytes == 3
+                        && info?.properties == ["os_distro": "debian"])
                 #expect(try await service.image(id, for: ImageWorld.principal("member@two")) == nil)
                 #expect(try await world.call(.delete, "/v2/images/\(id)").status == 204)
                 #expect(try content(of: host + "/base") == [5, 6, 7])

@@ -33,9 +33,12 @@ import Testing
         #expect(inspect(ImageBytes.qcow2(features: 4)).violation == "the image has an external data file")
         #expect(inspect(ImageBytes.qcow2(features: 1 << 40)).violation == "the image uses unknown features")
         #expect(inspect(ImageBytes.qcow2(version: 4)).violation != nil)
-        let named: [(UInt64, [UInt8])] = [(0x6803_F857, Array(repeating: 0, count: 48)), (0x4441_5441, Array("/etc/x".utf8))]
+        let named: [(UInt64, [UInt8])] = [
+            (0x6803_F857, Array(repeating: 0, count: 48)), (0x4441_5441, Array("/etc/x".utf8)),
+        ]
         #expect(inspect(ImageBytes.qcow2(extensions: named)).violation == "the image has an external data file")
-        #expect(inspect(ImageBytes.qcow2(version: 2, extensions: named)).violation == "the image has an external data file")
+        #expect(
+            inspect(ImageBytes.qcow2(version: 2, extensions: named)).violation == "the image has an external data file")
         #expect(inspect(ImageBytes.qcow2(features: 0b11011)).violation == nil)
     }
 
@@ -47,7 +50,8 @@ import Testing
         #expect(inspect(ImageBytes.vmdk(extent: "")).violation == "the descriptor has no extents")
         #expect(inspect(ImageBytes.vmdk(extra: "parentFileNameHint=\"x\"")).violation == "the image has a parent")
         #expect(inspect(ImageBytes.vmdk(extra: "something odd")).violation != nil)
-        let text = Array("# Disk DescriptorFile\nversion=1\ncreateType=\"monolithicFlat\"\nRW 1 FLAT \"/etc/shadow\" 0\n".utf8)
+        let text = Array(
+            "# Disk DescriptorFile\nversion=1\ncreateType=\"monolithicFlat\"\nRW 1 FLAT \"/etc/shadow\" 0\n".utf8)
         #expect(inspect(text).format == "vmdk")
         #expect(inspect(text).violation != nil)
     }
@@ -87,7 +91,9 @@ import Testing
             for cut in [0, 1, 3, 4, 7, 24, 31, 63, 71, 72, 103, 104, 511, 512, 513, 1023, 32 << 10, 200_000, 1 << 20] {
                 _ = inspect(Array(image.prefix(cut)))
             }
-            for offset in Array(0..<128) + Array(512..<560) + Array(stride(from: 192 << 10, to: (192 << 10) + 48, by: 1)) {
+            for offset in Array(0..<128) + Array(512..<560)
+                + Array(stride(from: 192 << 10, to: (192 << 10) + 48, by: 1))
+            {
                 guard offset < image.count else { continue }
                 for value in [UInt8(0), 0x7F, 0x80, 0xFF] {
                     var damaged = image

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
 import HTTPKit
-import Testing
 import TestKit
+import Testing
 
 /// Images through the API: shapes, filters, patches, and who may see and do what.
 @Suite struct ImageRoutesTests {
@@ -37,13 +37,15 @@ import TestKit
         }
     }
 
-    @Test(arguments: [
-        (["name": 1], 400), (["disk_format": "exe"], 400), (["id": "x"], 400), (["min_disk": -1], 400),
-        (["min_ram": "1"], 400), (["tags": "a"], 400), (["protected": "yes"], 400), (["custom": 5], 400),
-        (["status": "active"], 403), (["checksum": "x"], 403), (["self": "x"], 403), (["deleted": "x"], 403),
-        (["os_glance_x": "x"], 403), (["locations": []], 403), (["visibility": "public"], 403), (["owner": "two"], 403),
-        (["visibility": "secret"], 400),
-    ] as [(JSON, Int)])
+    @Test(
+        arguments: [
+            (["name": 1], 400), (["disk_format": "exe"], 400), (["id": "x"], 400), (["min_disk": -1], 400),
+            (["min_ram": "1"], 400), (["tags": "a"], 400), (["protected": "yes"], 400), (["custom": 5], 400),
+            (["status": "active"], 403), (["checksum": "x"], 403), (["self": "x"], 403), (["deleted": "x"], 403),
+            (["os_glance_x": "x"], 403), (["locations": []], 403), (["visibility": "public"], 403),
+            (["owner": "two"], 403),
+            (["visibility": "secret"], 400),
+        ] as [(JSON, Int)])
     func badCreatesAreRefused(body: JSON, status: Int) async throws {
         try await withTemporaryDirectory { directory in
             let world = try await ImageWorld(directory: directory)
@@ -68,7 +70,9 @@ import TestKit
             #expect(try await world.call(.post, "/v2/images", as: "reader@one", ["name": "x"]).status == 403)
             #expect(try await world.call(.get, "/v2/images/\(mine)", as: "none@one").status == 404)
             #expect(try await world.call(.get, "/v2/images", as: "nobody").status == 401)
-            let ids = { (answer: ImageWorld.Answer) in Set((answer.json["images"]?.array ?? []).compactMap { $0["id"]?.string }) }
+            let ids = { (answer: ImageWorld.Answer) in
+                Set((answer.json["images"]?.array ?? []).compactMap { $0["id"]?.string })
+            }
             #expect(ids(try await world.call(.get, "/v2/images", as: other)) == [open])
             #expect(ids(try await world.call(.get, "/v2/images?visibility=community", as: other)) == [community])
             #expect(ids(try await world.call(.get, "/v2/images")) == [mine, open, community])
@@ -106,19 +110,24 @@ import TestKit
             let done = try await patch(
                 world, id,
                 [
-                    ["op": "replace", "path": "/name", "value": "new"], ["op": "add", "path": "/size~1x", "value": "9"],
+                    ["op": "replace", "path": "/name", "value": "new"],
+                    ["op": "add", "path": "/size~1x", "value": "9"],
                     ["op": "remove", "path": "/color"], ["op": "replace", "path": "/tags", "value": ["b", "a"]],
                 ])
             #expect(done.status == 200)
             #expect(done.json["name"] == "new" && done.json["size/x"] == "9" && done.json["color"] == nil)
             #expect(done.json["tags"] == ["a", "b"])
             let refused: [(JSON, Int)] = [
-                (["op": "replace", "path": "/missing", "value": "x"], 409), (["op": "remove", "path": "/missing"], 409),
-                (["op": "remove", "path": "/name"], 403), (["op": "replace", "path": "/status", "value": "active"], 403),
-                (["op": "replace", "path": "/id", "value": "x"], 403), (["op": "replace", "path": "/owner", "value": "two"], 403),
+                (["op": "replace", "path": "/missing", "value": "x"], 409),
+                (["op": "remove", "path": "/missing"], 409),
+                (["op": "remove", "path": "/name"], 403),
+                (["op": "replace", "path": "/status", "value": "active"], 403),
+                (["op": "replace", "path": "/id", "value": "x"], 403),
+                (["op": "replace", "path": "/owner", "value": "two"], 403),
                 (["op": "add", "path": "/owner", "value": "two"], 403),
                 (["op": "replace", "path": "/visibility", "value": "public"], 403),
-                (["op": "move", "path": "/name", "value": "x"], 400), (["op": "replace", "path": "name", "value": "x"], 400),
+                (["op": "move", "path": "/name", "value": "x"], 400),
+                (["op": "replace", "path": "name", "value": "x"], 400),
                 (["op": "replace", "path": "/name"], 400), (["op": "replace", "path": "/name", "value": 5], 400),
                 (["op": "add", "path": "/a/b", "value": "x"], 400), (["op": "add", "path": "/a~2", "value": "x"], 400),
                 (["path": "/name", "value": "x"], 400), ("text", 400),
@@ -140,7 +149,9 @@ import TestKit
         try await withTemporaryDirectory { directory in
             let world = try await ImageWorld(directory: directory)
             for index in 0..<5 {
-                _ = try await world.create(["name": .string("n\(index)"), "min_ram": .int(Int64(index)), "kind": index < 2 ? "a" : "b"])
+                _ = try await world.create([
+                    "name": .string("n\(index)"), "min_ram": .int(Int64(index)), "kind": index < 2 ? "a" : "b",
+                ])
                 world.clock.advance(by: .seconds(1))
             }
             func names(_ query: String) async throws -> [String] {
@@ -168,7 +179,8 @@ import TestKit
             }
             #expect(seen == ["n0", "n1", "n2", "n3", "n4"])
             for bad in [
-                "limit=x", "limit=-1", "marker=none", "sort=color", "sort=name:up", "visibility=x", "os_hidden=1", "protected=1",
+                "limit=x", "limit=-1", "marker=none", "sort=color", "sort=name:up", "visibility=x", "os_hidden=1",
+                "protected=1",
                 "created_at=x", "created_at=after:2023-11-14T22:13:23Z", "size_min=x", "name=like:x", "member_status=x",
                 "sort=name&sort_key=name", "changes-since=x",
             ] {
@@ -215,8 +227,11 @@ import TestKit
             #expect(try await world.call(.get, "/").status == 300)
             let versions = try await world.call(.get, "/versions")
             #expect(versions.status == 200)
-            #expect(versions.json["versions"]?.array?.first?["links"]?.array?.first?["href"] == "http://cloud/image/v2/")
-            for name in ["schemas/image", "schemas/images", "schemas/member", "schemas/members", "info/import", "info/stores"] {
+            #expect(
+                versions.json["versions"]?.array?.first?["links"]?.array?.first?["href"] == "http://cloud/image/v2/")
+            for name in [
+                "schemas/image", "schemas/images", "schemas/member", "schemas/members", "info/import", "info/stores",
+            ] {
                 #expect(try await world.call(.get, "/v2/\(name)").status == 200, "\(name)")
             }
         }

@@ -34,7 +34,9 @@ struct ImageWorld: Sendable {
     /// A token is `role@project`.
     static func principal(_ token: String) throws -> Principal {
         let parts = token.split(separator: "@").map(String.init)
-        let implied = ["admin": ["admin", "member", "reader"], "member": ["member", "reader"], "reader": ["reader"], "none": []]
+        let implied = [
+            "admin": ["admin", "member", "reader"], "member": ["member", "reader"], "reader": ["reader"], "none": [],
+        ]
         guard parts.count == 2, let roles = implied[parts[0]] else { throw APIRouter.unauthenticated }
         let domain = Principal.Named(id: "default", name: "Default")
         return Principal(

@@ -67,7 +67,7 @@ struct SecurityGroupTests {
         let group = try await world.make("security_group", ["name": "g"]).id
         for (name, value): (String, JSON) in [
             ("direction", "sideways"), ("protocol", "carrier-pigeon"), ("protocol", 256), ("ethertype", "IPv5"),
-            ("port_range_min", 70_000), ("remote_group_id", "x"), ("remote_ip_prefix", "10.0.0.0/99"),
+            ("port_range_min", 70_000), ("remote_ip_prefix", "10.0.0.0/99"),
         ] {
             var body: [String: JSON] = ["security_group_id": .string(group), "direction": "ingress", "protocol": "tcp"]
             body[name] = value

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
-import Testing
 import TestKit
+import Testing
 
 /// Placement's API: versions, generations, codes, trees, and who may call.
 @Suite struct PlacementRoutesTests {
@@ -39,12 +39,14 @@ import TestKit
             .put, "/resource_providers/\(Self.a)", ["name": "n", "parent_provider_uuid": .string(Self.c)])
         #expect(loop.status == 400 && loop.detail.contains("creating loop"))
         let old = try await world.call(
-            .put, "/resource_providers/\(Self.c)", version: "1.36", ["name": "n", "parent_provider_uuid": .string(Self.a)])
+            .put, "/resource_providers/\(Self.c)", version: "1.36",
+            ["name": "n", "parent_provider_uuid": .string(Self.a)])
         #expect(old.status == 400)
         let moved = try await world.call(
             .put, "/resource_providers/\(Self.b)", ["name": "n", "parent_provider_uuid": .null])
         #expect(moved.status == 200)
-        #expect(try await world.call(.get, "/resource_providers/\(Self.c)").json["root_provider_uuid"]?.string == Self.b)
+        #expect(
+            try await world.call(.get, "/resource_providers/\(Self.c)").json["root_provider_uuid"]?.string == Self.b)
     }
 
     @Test func generationsDecideWhoWins() async throws {
@@ -71,7 +73,8 @@ import TestKit
         let path = "/allocations/\(Self.c)"
         func body(_ amount: Int64, _ generation: JSON) -> JSON {
             [
-                "allocations": .object([Self.a: ["resources": ["VCPU": .int(amount)]]]), "project_id": "p", "user_id": "u",
+                "allocations": .object([Self.a: ["resources": ["VCPU": .int(amount)]]]), "project_id": "p",
+                "user_id": "u",
                 "consumer_generation": generation, "consumer_type": "INSTANCE",
             ]
         }
@@ -87,7 +90,8 @@ import TestKit
         #expect(usages.json["usages"] == ["INSTANCE": ["VCPU": 4, "consumer_count": 1]])
         let inUse = try await world.call(.delete, "/resource_providers/\(Self.a)/inventories")
         #expect(inUse.status == 409 && inUse.code == "placement.inventory.inuse")
-        #expect(try await world.call(.delete, "/resource_providers/\(Self.a)").code == "placement.resource_provider.inuse")
+        #expect(
+            try await world.call(.delete, "/resource_providers/\(Self.a)").code == "placement.resource_provider.inuse")
         #expect(try await world.call(.delete, path).status == 204)
         #expect(try await world.call(.delete, path).status == 404)
         #expect(try await world.call(.get, path).json["allocations"] == [:])
@@ -128,9 +132,11 @@ import TestKit
 
     @Test(arguments: [
         "resources=VCPU", "resources=VCPU:0", "resources=", "resources=NOPE:1", "required=HW_CPU_X86_VMX",
-        "resources=VCPU:1&required=!", "resources=VCPU:1&member_of=x", "resources=VCPU:1&in_tree=x", "resources=VCPU:1&limit=0",
+        "resources=VCPU:1&required=!", "resources=VCPU:1&member_of=x", "resources=VCPU:1&in_tree=x",
+        "resources=VCPU:1&limit=0",
         "resources=VCPU:1&colour=red", "resources1=VCPU:1&resources2=VCPU:1", "resources=VCPU:1&group_policy=any",
-        "resources=VCPU:1&required=CUSTOM_NOT_THERE", "resources=VCPU:1&required=A,!A", "resources=VCPU:1&same_subtree=_x",
+        "resources=VCPU:1&required=CUSTOM_NOT_THERE", "resources=VCPU:1&required=A,!A",
+        "resources=VCPU:1&same_subtree=_x",
     ])
     func badQueriesAreRefused(query: String) async throws {
         let world = try await PlacementWorld()

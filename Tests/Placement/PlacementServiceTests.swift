@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
 import PlacementContract
-import Testing
 import TestKit
+import Testing
 
 /// What Compute relies on: claims that are whole, exclusive, repeatable, and refusals that say why.
 @Suite struct PlacementServiceTests {
@@ -12,7 +12,8 @@ import TestKit
         let placement: any PlacementService = world.engine
         for index in 0..<4 {
             try await placement.claim(
-                consumer: "s\(index)", provider: host, resources: ["VCPU": 1, "MEMORY_MB": 512], project: "p", user: "u")
+                consumer: "s\(index)", provider: host, resources: ["VCPU": 1, "MEMORY_MB": 512], project: "p", user: "u"
+            )
         }
         await #expect(throws: CloudError.self) {
             try await placement.claim(consumer: "s4", provider: host, resources: ["VCPU": 1], project: "p", user: "u")
@@ -21,7 +22,8 @@ import TestKit
         try await placement.release(consumer: "s0")
         try await placement.release(consumer: "s0")
         #expect(try await placement.consumers(of: host) == ["s1", "s2", "s3"])
-        try await placement.claim(consumer: "s4", provider: host, resources: ["VCPU": 1, "DISK_GB": 0], project: "p", user: "u")
+        try await placement.claim(
+            consumer: "s4", provider: host, resources: ["VCPU": 1, "DISK_GB": 0], project: "p", user: "u")
     }
 
     @Test func claimsRunningAtOnceShareTheRoom() async throws {
@@ -49,7 +51,8 @@ import TestKit
         let world = try await PlacementWorld()
         let (first, second) = (try await world.host("a"), try await world.host("b"))
         for _ in 0..<2 {
-            try await world.engine.claim(consumer: "s", provider: first, resources: ["VCPU": 4], project: "p", user: "u")
+            try await world.engine.claim(
+                consumer: "s", provider: first, resources: ["VCPU": 4], project: "p", user: "u")
         }
         #expect(try await world.engine.allocations(ofConsumer: "s").consumer?.generation == 1)
         try await world.engine.claim(consumer: "s", provider: second, resources: ["VCPU": 2], project: "p", user: "u")
@@ -73,15 +76,19 @@ import TestKit
             ])
         let forbidding = ResourceRequest(resources: ["VCPU": 1], forbiddenTraits: ["CUSTOM_GOLD"])
         #expect(try await world.engine.candidates(for: forbidding, limit: 10).candidates.map(\.name) == ["small"])
-        #expect(try await world.engine.candidates(for: ResourceRequest(resources: ["VCPU": 1]), limit: 1).candidates.count == 1)
+        #expect(
+            try await world.engine.candidates(for: ResourceRequest(resources: ["VCPU": 1]), limit: 1).candidates.count
+                == 1)
     }
 
     @Test func ensureProviderIsLevelTriggered() async throws {
         let world = try await PlacementWorld()
         let host = try await world.host("a")
         let generation = try await world.engine.provider(host).generation
-        let same = ["VCPU": ResourceInventory(total: 4, maxUnit: 4), "MEMORY_MB": ResourceInventory(total: 4096, maxUnit: 4096),
-            "DISK_GB": ResourceInventory(total: 100, maxUnit: 100)]
+        let same = [
+            "VCPU": ResourceInventory(total: 4, maxUnit: 4), "MEMORY_MB": ResourceInventory(total: 4096, maxUnit: 4096),
+            "DISK_GB": ResourceInventory(total: 100, maxUnit: 100),
+        ]
         try await world.engine.ensureProvider(host, name: "a", inventory: same, traits: [])
         #expect(try await world.engine.provider(host).generation == generation)
         try await world.engine.claim(consumer: "s", provider: host, resources: ["VCPU": 2], project: "p", user: "u")
@@ -93,7 +100,8 @@ import TestKit
         #expect(try await world.engine.usage(of: host) == ["VCPU": 2])
         #expect(try await world.engine.provider(host).name == "renamed")
         await #expect(throws: CloudError.self) {
-            try await world.engine.ensureProvider(host, name: "a", inventory: ["NONSENSE": .init(total: 1, maxUnit: 1)], traits: [])
+            try await world.engine.ensureProvider(
+                host, name: "a", inventory: ["NONSENSE": .init(total: 1, maxUnit: 1)], traits: [])
         }
     }
 }

@@ -42,7 +42,8 @@ struct PlacementWorld: Sendable {
     }
 
     func call(
-        _ method: HTTPMethod, _ target: String, version: String = "1.39", as token: String = "admin", _ body: JSON? = nil
+        _ method: HTTPMethod, _ target: String, version: String = "1.39", as token: String = "admin",
+        _ body: JSON? = nil
     ) async throws -> Answer {
         let parts = target.split(separator: "?", maxSplits: 1).map(String.init)
         var headers: HTTPHeaders = ["X-Auth-Token": token, "OpenStack-API-Version": "placement \(version)"]
@@ -58,7 +59,9 @@ struct PlacementWorld: Sendable {
     }
 
     /// A host with the usual inventory.
-    func host(_ name: String, vcpu: Int64 = 4, memory: Int64 = 4096, traits: [String] = []) async throws -> ResourceProviderID {
+    func host(_ name: String, vcpu: Int64 = 4, memory: Int64 = 4096, traits: [String] = []) async throws
+        -> ResourceProviderID
+    {
         let id = ResourceProviderID(IDSource.random.uuid())
         try await engine.ensureProvider(
             id, name: name,

@@ -28,8 +28,25 @@ struct APISite: Sendable, CustomStringConvertible {
                     let version = min(versioning.maximum, route.versions.upperBound)
                     headers.set("OpenStack-API-Version", "\(versioning.serviceName) \(version)")
                 }
+                headers.set("Content-Type", contentType(api.serviceType, route))
                 return APISite(service: api.serviceType, prefix: api.prefix, route: route, headers: headers)
             }
+        }
+    }
+
+    private static func contentType(_ service: String, _ route: Route) -> String {
+        guard service == "image" else { return "application/json" }
+        if route.method == .patch { return "application/openstack-images-v2.1-json-patch" }
+        let isData = route.method == .put && (route.path.hasSuffix("/file") || route.path.hasSuffix("/stage"))
+        return isData ? "application/octet-stream" : "application/json"
+    }
+
+    /// Requests of its sample in an order in which none takes another's ground away.
+    var rank: Int {
+        switch description {
+        case "POST /identity/v3/users/{user_id}/password": 3
+        case let text where text.contains("/remove_"): 2
+        default: isMutating ? 1 : 0
         }
     }
 

@@ -19,6 +19,9 @@ struct Estate: Sendable {
     /// Of the administrator's, for bodies.
     private(set) var others: [String: String] = [:]
 
+    /// Of A's network, with no router.
+    private(set) var spareSubnet = ""
+
     init(_ cloud: TestCloud) async throws {
         self.cloud = cloud
         secrets = [cloud.a.project, cloud.a.memberID, cloud.a.readerID]
@@ -173,6 +176,10 @@ struct Estate: Sendable {
                 .put, "/network/v2.0/\(collection)/\(self["/network/v2.0/\(collection)/{id}"])/tags/\(Self.tag)", a,
                 expecting: 201)
         }
+        spareSubnet = try await make(
+            "subnets", "subnet",
+            ["name": "alpha-spare", "network_id": .string(network), "ip_version": 4, "cidr": "10.6.0.0/24"])
+        secrets.insert(spareSubnet)
         samples["/network {tag}"] = Self.tag
         samples["/network {project}"] = cloud.a.project
         samples["/network {alias}"] = "router"
@@ -219,7 +226,7 @@ struct Estate: Sendable {
         for (name, sample) in [
             ("{flavor_id}", flavor), ("/v2.1/os-aggregates/{id}", aggregate), ("{key}", "alpha"), ("{tag}", Self.tag),
             ("{network}", "alpha-net"), ("{keypair_name}", "alpha-key"), ("{project}", cloud.a.project),
-            ("{alias}", "servers"), ("/v2.1/os-quota-class-sets/{id}", "default"),
+            ("{alias}", "OS-DCF"), ("/v2.1/os-quota-class-sets/{id}", "default"),
             ("/v2.1/os-hypervisors/{id}", try await first("\(v21)/os-hypervisors", "hypervisors")),
             ("/v2.1/os-services/{id}", try await first("\(v21)/os-services", "services")),
         ] {
@@ -259,6 +266,9 @@ struct Estate: Sendable {
             ["resource_provider_generation": 0, "inventories": ["VCPU": ["total": 8]]], headers: Self.newest,
             expecting: 200)
         samples["/placement {uuid}"] = uuid
+        // Whatever has no route of its own.
+        samples["/placement {path*}"] = "nowhere"
+        samples["/console {file*}"] = "vnc_lite.html"
         samples["/placement {name}"] = "CUSTOM_ALPHA"
         samples["/placement {resource_class}"] = "VCPU"
         samples["/placement {consumer_uuid}"] = self["/compute {server_id}"]

@@ -53,13 +53,12 @@ struct RouteSampleTests {
 }
 
 extension APISite {
-    /// Removals of what other samples build on come last.
-    fileprivate var rank: Int { route.path.contains("remove_") ? 2 : isMutating ? 1 : 0 }
-
     /// Who may: the owner where the object is a user's own, else the administrator.
     func sampleToken(_ cloud: TestCloud) -> String {
         switch description {
-        case "POST /compute/v2.1/servers", "POST /identity/v3/users/{user_id}/application_credentials": cloud.a.member
+        case "POST /compute/v2.1/servers", "POST /identity/v3/users/{user_id}/application_credentials",
+            "POST /network/v2.0/ports":
+            cloud.a.member
         case let text where text.contains("limits") && service == "identity": cloud.system
         default: cloud.admin
         }

@@ -8,7 +8,7 @@ struct SampleBodies: Sendable {
 
     /// Routes that change something and take no body, or one that is no JSON.
     static func takesNone(_ site: APISite) -> Bool {
-        if site.route.method == .delete { return true }
+        if [.delete, .options, .copy].contains(site.route.method) || site.route.path.hasSuffix("*}") { return true }
         let last = site.template.split(separator: "/").last.map(String.init) ?? ""
         if site.route.method == .put, ["{tag}", "{role_id}", "inherited_to_projects", "{name}"].contains(last) {
             return true
@@ -152,7 +152,7 @@ struct SampleBodies: Sendable {
             new: ["object_type": "network", "object_id": network, "action": "access_as_shared", "target_tenant": "nobody"],
             change: ["target_tenant": .string(estate.others["project"] ?? "")])
         for verb in ["add", "remove"] {
-            bodies["PUT \(v2)/routers/{id}/\(verb)_router_interface"] = ["subnet_id": subnet]
+            bodies["PUT \(v2)/routers/{id}/\(verb)_router_interface"] = ["subnet_id": .string(estate.spareSubnet)]
             bodies["PUT \(v2)/routers/{id}/\(verb)_extraroutes"] = [
                 "router": ["routes": [["destination": "10.97.0.0/24", "nexthop": "10.7.0.9"]]]
             ]
@@ -170,7 +170,7 @@ struct SampleBodies: Sendable {
     private static func compute(_ estate: Estate, _ bodies: inout [String: JSON]) {
         func sample(_ name: String) -> JSON { .string(estate["/compute {\(name)}"]) }
         let v21 = "/compute/v2.1"
-        let (flavor, project) = (sample("flavor_id"), JSON.string(estate.cloud.a.project))
+        let flavor = sample("flavor_id")
         let server = v21 + "/servers/{server_id}"
         bodies["POST \(v21)/servers"] = [
             "server": [
@@ -191,7 +191,7 @@ struct SampleBodies: Sendable {
         bodies["PUT \(server)/tags"] = ["tags": [.string(Estate.tag)]]
         bodies["POST \(v21)/flavors"] = [
             "flavor": [
-                "name": "new", "id": "new", "ram": 64, "vcpus": 1, "disk": 1, "swap": 0, "rxtx_factor": 1.0,
+                "name": "new", "id": "new", "ram": 64, "vcpus": 1, "disk": 1, "swap": 0,
                 "OS-FLV-EXT-DATA:ephemeral": 0, "os-flavor-access:is_public": true, "description": "d",
             ]
         ]
@@ -216,14 +216,13 @@ struct SampleBodies: Sendable {
         bodies["POST \(v21)/os-server-external-events"] = [
             "events": [["name": "network-vif-plugged", "server_uuid": sample("server_id"), "status": "completed", "tag": "x"]]
         ]
-        _ = project
     }
 
     // MARK: Placement
 
     private static func placement(_ estate: Estate, _ bodies: inout [String: JSON]) {
         let provider = estate["/placement {uuid}"]
-        let record: JSON = ["total": 8, "reserved": 0, "min_unit": 1, "max_unit": 8, "step_size": 1, "allocation_ratio": 2.0]
+        let record: JSON = ["total": 8, "reserved": 0, "min_unit": 1, "max_unit": 8, "step_size": 1, "allocation_ratio": .double(2)]
         func with(_ fields: JSON, _ more: [String: JSON]) -> JSON {
             .object((fields.object ?? [:]).merging(more) { $1 })
         }

@@ -19,7 +19,9 @@ struct AggregateRoutes: Sendable {
         routes.add(.post, path + "/{id}/action", object: "os_compute_api:os-aggregates:add_host", act)
     }
 
-    private func write(_ writer: inout JSONWriter, _ aggregate: HostAggregate, _ context: CallContext, isNew: Bool = false) {
+    private func write(
+        _ writer: inout JSONWriter, _ aggregate: HostAggregate, _ context: CallContext, isNew: Bool = false
+    ) {
         writer.beginObject()
         writer.field("id", aggregate.number)
         if context.has(41) { writer.field("uuid", aggregate.uuid) }
@@ -94,7 +96,8 @@ struct AggregateRoutes: Sendable {
         let zone = try Self.zone(&reader)
         try reader.finish()
         guard name != nil || zone != nil else {
-            throw CloudError.badRequest("Invalid input for field/attribute aggregate. It does not have enough properties")
+            throw CloudError.badRequest(
+                "Invalid input for field/attribute aggregate. It does not have enough properties")
         }
         let aggregate = try await aggregates.edit(try number(request)) { aggregate in
             if let name { aggregate.name = name }
@@ -110,7 +113,8 @@ struct AggregateRoutes: Sendable {
 
     private func act(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let number = try number(request)
-        guard case .object(let fields) = try await request.json(), fields.count == 1, let name = fields.keys.first else {
+        guard case .object(let fields) = try await request.json(), fields.count == 1, let name = fields.keys.first
+        else {
             throw CloudError.badRequest("Malformed request body: one action is expected")
         }
         guard ["add_host", "remove_host", "set_metadata"].contains(name) else {

@@ -86,7 +86,8 @@ struct ComputeServiceRoutes: Sendable {
         let isForcedDown = try reader.looseBool("forced_down")
         try reader.finish()
         guard isDisabled != nil || isForcedDown != nil || reason != nil else {
-            throw CloudError.badRequest("No updates were requested. Fields 'status' or 'forced_down' should be specified.")
+            throw CloudError.badRequest(
+                "No updates were requested. Fields 'status' or 'forced_down' should be specified.")
         }
         guard reason == nil || isDisabled == true else {
             throw CloudError.badRequest("Specifying disabled_reason is only valid when status is 'disabled'.")
@@ -101,7 +102,9 @@ struct ComputeServiceRoutes: Sendable {
     }
 
     /// Until 2.52 the host is named in the body.
-    private func legacyUpdate(_ request: APIRequest, _ context: CallContext, _ action: String) async throws -> HTTPResponse {
+    private func legacyUpdate(_ request: APIRequest, _ context: CallContext, _ action: String) async throws
+        -> HTTPResponse
+    {
         var reader = try ObjectReader(try await request.json(), path: "body")
         let name = try reader.requiredString("host", 1...255)
         let binary = try reader.requiredString("binary", 1...255)

@@ -55,7 +55,9 @@ enum ComputeWire {
     }
 
     /// From 2.75 a parameter that nobody knows is refused; before, it is ignored.
-    static func checkQuery(_ request: APIRequest, _ context: CallContext, from minor: Int = 75, _ known: Set<String>) throws {
+    static func checkQuery(_ request: APIRequest, _ context: CallContext, from minor: Int = 75, _ known: Set<String>)
+        throws
+    {
         guard context.has(minor) else { return }
         for (name, _) in request.http.query where !known.contains(name) {
             throw CloudError.badRequest(
@@ -66,12 +68,14 @@ enum ComputeWire {
     /// nova's `name` format: printable, and no space at either end.
     static func checkName(_ name: String, _ field: String) throws {
         let scalars = name.unicodeScalars
-        let isTrimmed = scalars.first.map { !$0.properties.isWhitespace } ?? false
+        let isTrimmed =
+            scalars.first.map { !$0.properties.isWhitespace } ?? false
             && scalars.last.map { !$0.properties.isWhitespace } ?? false
         guard isTrimmed, scalars.allSatisfy(isPrintable) else {
             throw CloudError.badRequest(
                 "Invalid input for field/attribute \(field). Value: \(name.prefix(64)). "
-                    + "'\(name.prefix(64))' does not match: printable characters. Can not start or end with whitespace.")
+                    + "'\(name.prefix(64))' does not match: printable characters. Can not start or end with whitespace."
+            )
         }
     }
 

@@ -64,12 +64,10 @@ struct ConsoleRoutes: Sendable {
     private static func pipe(_ peer: any WebSocketConnection, _ socket: StreamSocket) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                // The end of one side, or an error of it, ends the pipe: both are answered by closing.
-                while let bytes = try? await socket.read(), let _ = try? await peer.send(bytes) {}
+                await copy(from: { try await socket.read() }, to: { try await peer.send($0) })
             }
             group.addTask {
-                // As above.
-                while let bytes = try? await peer.receive(), let _ = try? await socket.write(bytes) {}
+                await copy(from: { try await peer.receive() }, to: { try await socket.write($0) })
             }
             await group.next()
             socket.shut()
@@ -77,4 +75,16 @@ struct ConsoleRoutes: Sendable {
             group.cancelAll()
         }
     }
+
+    private static func copy(
+        from source: @Sendable () async throws -> [UInt8]?, to target: @Sendable ([UInt8]) async throws -> Void
+    ) async {
+        do {
+            while let bytes = try await source() { try await target(bytes) }
+        } catch {
+            log.debug("console ended", ["error": "\(error)"])
+        }
+    }
+
+    private static let log = Logger("consoles")
 }

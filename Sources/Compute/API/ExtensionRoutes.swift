@@ -7,7 +7,8 @@ import PolicyKit
 /// /v2.1/extensions: names from the time before microversions, for clients that still ask.
 struct ExtensionRoutes: Sendable {
     private static let all: [(alias: String, name: String)] = [
-        ("OS-DCF", "DiskConfig"), ("OS-EXT-AZ", "ExtendedAvailabilityZone"), ("OS-EXT-SRV-ATTR", "ExtendedServerAttributes"),
+        ("OS-DCF", "DiskConfig"), ("OS-EXT-AZ", "ExtendedAvailabilityZone"),
+        ("OS-EXT-SRV-ATTR", "ExtendedServerAttributes"),
         ("OS-EXT-STS", "ExtendedStatus"), ("OS-FLV-DISABLED", "FlavorDisabled"), ("OS-FLV-EXT-DATA", "FlavorExtraData"),
         ("OS-SCH-HNT", "SchedulerHints"), ("OS-SRV-USG", "ServerUsage"), ("OS-EXT-IPS", "ExtendedIps"),
         ("OS-EXT-IPS-MAC", "ExtendedIpsMac"), ("os-admin-actions", "AdminActions"), ("os-aggregates", "Aggregates"),

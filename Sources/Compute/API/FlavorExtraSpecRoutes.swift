@@ -15,7 +15,8 @@ struct FlavorExtraSpecRoutes: Sendable {
         routes.add(.post, path + "/os-extra_specs", policy: "os_compute_api:os-flavor-extra-specs:create", create)
         routes.add(.get, path + "/os-extra_specs/{key}", policy: "os_compute_api:os-flavor-extra-specs:show", show)
         routes.add(.put, path + "/os-extra_specs/{key}", policy: "os_compute_api:os-flavor-extra-specs:update", update)
-        routes.add(.delete, path + "/os-extra_specs/{key}", policy: "os_compute_api:os-flavor-extra-specs:delete", delete)
+        routes.add(
+            .delete, path + "/os-extra_specs/{key}", policy: "os_compute_api:os-flavor-extra-specs:delete", delete)
         routes.add(.get, path + "/os-flavor-access", policy: "os_compute_api:os-flavor-access", access)
         routes.add(.post, path + "/action", object: "os_compute_api:os-flavor-access:add_tenant_access", act)
     }
@@ -43,12 +44,15 @@ struct FlavorExtraSpecRoutes: Sendable {
         }
         var specs: [String: String] = [:]
         for (key, value) in fields {
-            let isValid = (1...255).contains(key.utf8.count) && key.utf8.allSatisfy { byte in
-                (0x30...0x3A).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                    || byte == 0x20 || byte == 0x2D || byte == 0x2E || byte == 0x5F
-            }
+            let isValid =
+                (1...255).contains(key.utf8.count)
+                && key.utf8.allSatisfy { byte in
+                    (0x30...0x3A).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                        || byte == 0x20 || byte == 0x2D || byte == 0x2E || byte == 0x5F
+                }
             guard isValid else {
-                throw CloudError.badRequest("Invalid input for field/attribute extra_specs. '\(key.prefix(64))' is no valid key.")
+                throw CloudError.badRequest(
+                    "Invalid input for field/attribute extra_specs. '\(key.prefix(64))' is no valid key.")
             }
             switch value {
             case .string(let text) where text.unicodeScalars.count <= 255: specs[key] = text
@@ -56,7 +60,8 @@ struct FlavorExtraSpecRoutes: Sendable {
             case .double(let number): specs[key] = "\(number)"
             default:
                 throw CloudError.badRequest(
-                    "Invalid input for field/attribute \(key). Value: \(value.text().prefix(64)). It is not of type 'string', 'number'")
+                    "Invalid input for field/attribute \(key). Value: \(value.text().prefix(64)). It is not of type 'string', 'number'"
+                )
             }
         }
         return specs

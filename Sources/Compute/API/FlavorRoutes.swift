@@ -21,7 +21,8 @@ struct FlavorRoutes: Sendable {
         routes.add(.post, path, policy: "os_compute_api:os-flavor-manage:create", create)
         routes.add(.get, path + "/{flavor_id}", object: "os_compute_api:os-flavor-extra-specs:index", show)
         routes.add(
-            .put, path + "/{flavor_id}", policy: "os_compute_api:os-flavor-manage:update", versions: versions(55), update)
+            .put, path + "/{flavor_id}", policy: "os_compute_api:os-flavor-manage:update", versions: versions(55),
+            update)
         routes.add(.delete, path + "/{flavor_id}", policy: "os_compute_api:os-flavor-manage:delete", delete)
     }
 
@@ -158,7 +159,8 @@ struct FlavorRoutes: Sendable {
         case .null, .string("auto"): return nil
         case .int(let number) where number >= 0: return String(number)
         case .string(let text):
-            let isValid = (1...255).contains(text.utf8.count) && text.first != " " && text.last != " "
+            let isValid =
+                (1...255).contains(text.utf8.count) && text.first != " " && text.last != " "
                 && text.utf8.allSatisfy { byte in
                     (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
                         || byte == 0x20 || byte == 0x2D || byte == 0x2E || byte == 0x5F

@@ -43,6 +43,12 @@ struct ServerActionRoutes: Sendable {
         case "os-resetState":
             try await servers.reset(id, to: try Self.resetState(value), for: context)
             return HTTPResponse(status: 202)
+        case "addSecurityGroup", "removeSecurityGroup":
+            var reader = try ObjectReader(value, path: name)
+            let group = try reader.requiredString("name", 1...255)
+            try reader.finish()
+            try await servers.setSecurityGroup(id, group, isMember: name == "addSecurityGroup", for: context)
+            return HTTPResponse(status: 202)
         case "os-getConsoleOutput":
             return try await consoleOutput(id, value, context)
         case "os-getVNCConsole" where !context.has(6):
@@ -61,9 +67,10 @@ struct ServerActionRoutes: Sendable {
 
     /// Upstream's other actions.
     private static let known: Set<String> = [
-        "resize", "confirmResize", "revertResize", "rebuild", "createImage", "createBackup", "migrate", "os-migrateLive",
+        "resize", "confirmResize", "revertResize", "rebuild", "createImage", "createBackup", "migrate",
+        "os-migrateLive",
         "evacuate", "rescue", "unrescue", "shelve", "shelveOffload", "unshelve", "changePassword", "trigger_crash_dump",
-        "addSecurityGroup", "removeSecurityGroup", "restore", "addFloatingIp", "removeFloatingIp", "addFixedIp",
+        "restore", "addFloatingIp", "removeFloatingIp", "addFixedIp",
         "removeFixedIp", "injectNetworkInfo", "resetNetwork",
     ]
 
@@ -83,7 +90,8 @@ struct ServerActionRoutes: Sendable {
             case "SOFT": return .softReboot
             case "HARD": return .hardReboot
             default:
-                throw reader.invalid("type", .string(type), "is not one of ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft']")
+                throw reader.invalid(
+                    "type", .string(type), "is not one of ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft']")
             }
         default: return nil
         }

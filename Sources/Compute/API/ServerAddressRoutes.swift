@@ -16,9 +16,11 @@ struct ServerAddressRoutes: Sendable {
         routes.add(.get, path + "/ips", object: "os_compute_api:ips:index", index)
         routes.add(.get, path + "/ips/{network}", object: "os_compute_api:ips:show", show)
         routes.add(.get, path + "/os-interface", object: "os_compute_api:os-attach-interfaces:list", interfaces)
-        routes.add(.get, path + "/os-interface/{port_id}", object: "os_compute_api:os-attach-interfaces:show", interface)
+        routes.add(
+            .get, path + "/os-interface/{port_id}", object: "os_compute_api:os-attach-interfaces:show", interface)
         routes.add(.get, path + "/os-security-groups", object: "os_compute_api:os-security-groups:list", groups)
-        routes.add(.get, path + "/os-volume_attachments", object: "os_compute_api:os-volumes-attachments:index", volumes)
+        routes.add(
+            .get, path + "/os-volume_attachments", object: "os_compute_api:os-volumes-attachments:index", volumes)
         routes.add(.get, path + "/os-server-password", object: "os_compute_api:os-server-password:show", password)
         routes.add(
             .delete, path + "/os-server-password", object: "os_compute_api:os-server-password:clear", clearPassword)

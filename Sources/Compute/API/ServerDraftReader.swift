@@ -106,10 +106,12 @@ struct ServerDraftReader {
 
     /// nova: `^[a-zA-Z0-9-_:. ]{1,255}$`.
     static func checkMetadataKey(_ key: String) throws {
-        let isValid = (1...255).contains(key.utf8.count) && key.utf8.allSatisfy { byte in
-            (0x30...0x3A).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                || byte == 0x2D || byte == 0x5F || byte == 0x2E || byte == 0x20
-        }
+        let isValid =
+            (1...255).contains(key.utf8.count)
+            && key.utf8.allSatisfy { byte in
+                (0x30...0x3A).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                    || byte == 0x2D || byte == 0x5F || byte == 0x2E || byte == 0x20
+            }
         guard isValid else {
             throw CloudError.badRequest(
                 "Invalid input for field/attribute metadata. '\(key.prefix(64))' does not match any of the regexes: "
@@ -207,10 +209,13 @@ struct ServerDraftReader {
     private func network(_ json: JSON) throws -> ServerDraft.NetworkRequest {
         var reader = try ObjectReader(json, path: "networks")
         var request = ServerDraft.NetworkRequest()
-        request.port = try reader.nullableString("port").flatMap { $0 }.map { try ComputeWire.uuid($0, "networks.port") }
+        request.port = try reader.nullableString("port").flatMap { $0 }.map {
+            try ComputeWire.uuid($0, "networks.port")
+        }
         if let network = try reader.string("uuid") {
             guard UUIDText.isUUID(network) else {
-                throw CloudError.badRequest("Bad networks format: network uuid is not in proper format (\(network.prefix(64)))")
+                throw CloudError.badRequest(
+                    "Bad networks format: network uuid is not in proper format (\(network.prefix(64)))")
             }
             request.network = network
         }
@@ -230,7 +235,8 @@ struct ServerDraftReader {
         try reader.finish()
         if let port = request.port, let address = request.fixedIP {
             throw CloudError.badRequest(
-                "Specified Fixed IP '\(address)' cannot be used with port '\(port)': the two cannot be specified together.")
+                "Specified Fixed IP '\(address)' cannot be used with port '\(port)': the two cannot be specified together."
+            )
         }
         guard request.port != nil || request.network != nil else {
             throw CloudError.badRequest("Bad network format: missing 'uuid'")
@@ -253,7 +259,8 @@ struct ServerDraftReader {
         guard has(74) else { return }
         draft.requestedHost = try Self.hostName(&reader, "host")
         draft.requestedNode = try Self.hostName(&reader, "hypervisor_hostname")
-        if draft.requestedHost != nil || draft.requestedNode != nil, draft.forcedHost != nil || draft.forcedNode != nil {
+        if draft.requestedHost != nil || draft.requestedNode != nil, draft.forcedHost != nil || draft.forcedNode != nil
+        {
             throw CloudError.badRequest(
                 "One mechanism with host and/or hypervisor_hostname and another mechanism with zone:host:node are "
                     + "mutually exclusive.")
@@ -270,7 +277,8 @@ struct ServerDraftReader {
 
     private static func checked(_ hints: JSON) throws -> JSON {
         guard case .object(let fields) = hints else {
-            throw CloudError.badRequest("Invalid input for field/attribute os:scheduler_hints. It is not of type 'object'")
+            throw CloudError.badRequest(
+                "Invalid input for field/attribute os:scheduler_hints. It is not of type 'object'")
         }
         for key in ["group", "same_host", "different_host"] {
             switch fields[key] {
@@ -281,7 +289,9 @@ struct ServerDraftReader {
             default: throw CloudError.badRequest("Invalid input for field/attribute \(key).")
             }
         }
-        guard hints.text().utf8.count <= 65_536 else { throw CloudError.badRequest("The scheduler hints are too long.") }
+        guard hints.text().utf8.count <= 65_536 else {
+            throw CloudError.badRequest("The scheduler hints are too long.")
+        }
         return hints
     }
 

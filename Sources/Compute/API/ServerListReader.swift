@@ -115,16 +115,25 @@ struct ServerListReader {
                 result.query.isDeleted = true
             }
         } else if let text = value("vm_state") {
-            guard let vm = VMState(rawValue: text) else { return result.isEmpty = true }
+            guard let vm = VMState(rawValue: text) else {
+                result.isEmpty = true
+                return
+            }
             result.query.states = [(vm, nil)]
             if vm == .deleted { result.query.isDeleted = true }
         }
         if let text = value("task_state") {
-            guard let task = ServerTask(rawValue: text) else { return result.isEmpty = true }
+            guard let task = ServerTask(rawValue: text) else {
+                result.isEmpty = true
+                return
+            }
             result.query.states = VMState.allCases.map { ($0, task) }
         }
         if let text = value("power_state") {
-            guard let power = Int(text).flatMap(PowerState.init(rawValue:)) else { return result.isEmpty = true }
+            guard let power = Int(text).flatMap(PowerState.init(rawValue:)) else {
+                result.isEmpty = true
+                return
+            }
             result.query.power = power
         }
     }
@@ -155,7 +164,9 @@ struct ServerListReader {
         result.query.zone = value("availability_zone")
         result.query.keyName = value("key_name")
         result.query.launchIndex = value("launch_index").flatMap(Int.init)
-        if let text = value("config_drive") { result.query.hasConfigDrive = ["true", "1", "yes"].contains(text.lowercased()) }
+        if let text = value("config_drive") {
+            result.query.hasConfigDrive = ["true", "1", "yes"].contains(text.lowercased())
+        }
         if context.has(73), let text = value("locked") {
             switch text.lowercased() {
             case "true", "1", "t", "on", "y", "yes": result.query.isLocked = true

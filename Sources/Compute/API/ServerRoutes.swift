@@ -32,7 +32,8 @@ struct ServerRoutes: Sendable {
 
     private func list(_ request: APIRequest, _ context: CallContext, isDetailed: Bool) async throws -> HTTPResponse {
         let policy: PolicyName =
-            isDetailed ? "os_compute_api:servers:detail:get_all_tenants" : "os_compute_api:servers:index:get_all_tenants"
+            isDetailed
+            ? "os_compute_api:servers:detail:get_all_tenants" : "os_compute_api:servers:index:get_all_tenants"
         let wanted = try ServerListReader(request: request, context: context)
             .read(maximum: servers.parts.config.maximumPage, allTenantsPolicy: policy)
         guard !wanted.isEmpty else { return .object { writer in writer.array("servers") { _ in } } }

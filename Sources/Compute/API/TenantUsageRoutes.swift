@@ -62,9 +62,11 @@ struct TenantUsageRoutes: Sendable {
         writer.field("total_hours", uses.reduce(0) { $0 + $1.hours })
         writer.field("total_vcpus_usage", uses.reduce(0) { $0 + $1.hours * Double($1.server.flavor.vcpus) })
         writer.field("total_memory_mb_usage", uses.reduce(0) { $0 + $1.hours * Double($1.server.flavor.memoryMiB) })
-        writer.field("total_local_gb_usage", uses.reduce(0) { sum, use in
-            sum + use.hours * Double(use.server.flavor.rootGiB + use.server.flavor.ephemeralGiB)
-        })
+        writer.field(
+            "total_local_gb_usage",
+            uses.reduce(0) { sum, use in
+                sum + use.hours * Double(use.server.flavor.rootGiB + use.server.flavor.ephemeralGiB)
+            })
         guard isDetailed else { return }
         writer.array("server_usages") { writer in
             for use in uses {

@@ -18,6 +18,7 @@ package final class FakeHypervisor: HypervisorDriver {
         var failing: Set<Int> = []
         var failingOperations: [String: CloudError] = [:]
         var gate: (@Sendable (String, ServerID?) async throws -> Void)?
+        var console: ConsoleEndpoint?
         var sinks: [Int: AsyncStream<(ServerID, PowerState)>.Continuation] = [:]
         var nextSink = 0
     }
@@ -31,7 +32,8 @@ package final class FakeHypervisor: HypervisorDriver {
         hypervisor = HypervisorInfo(
             hostname: hostname, type: "fake", version: 1_000_000, virtualizationType: "fake", vcpus: vcpus,
             memoryMiB: memoryMiB, diskGiB: diskGiB,
-            cpuInfo: #"{"arch":"x86_64","model":"fake","vendor":"fake","features":[],"topology":{"cores":1,"sockets":1,"threads":1}}"#,
+            cpuInfo:
+                #"{"arch":"x86_64","model":"fake","vendor":"fake","features":[],"topology":{"cores":1,"sockets":1,"threads":1}}"#,
             hostAddress: "127.0.0.1")
     }
 
@@ -58,6 +60,9 @@ package final class FakeHypervisor: HypervisorDriver {
     package func setGate(_ gate: (@Sendable (String, ServerID?) async throws -> Void)?) {
         state.withLock { $0.gate = gate }
     }
+
+    /// Where every guest's consoles are from now on; a fake guest has none of its own.
+    package func setConsole(_ endpoint: ConsoleEndpoint) { state.withLock { $0.console = endpoint } }
 
     /// As if the guest did it by itself: tells those who listen to `events()`.
     package func guestChanged(_ server: ServerID, to power: PowerState) {
@@ -146,7 +151,8 @@ package final class FakeHypervisor: HypervisorDriver {
     }
 
     package func console(_ server: ServerID, _ kind: ConsoleKind) async throws -> ConsoleEndpoint {
-        try await change("console", server) { _ in .unixSocket(path: "/nonexistent/\(server).\(kind.rawValue)") }
+        let endpoint = state.withLock { $0.console } ?? .unixSocket(path: "/nonexistent/\(server).\(kind.rawValue)")
+        return try await change("console", server) { _ in endpoint }
     }
 
     package func events() -> AsyncStream<(ServerID, PowerState)> {

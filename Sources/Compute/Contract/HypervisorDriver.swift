@@ -3,7 +3,12 @@ import BaseKit
 
 /// What a hypervisor says of a guest: nova's power states.
 package enum PowerState: Int, Sendable, Codable {
-    case noState = 0, running = 1, paused = 3, shutdown = 4, crashed = 6, suspended = 7
+    case noState = 0
+    case running = 1
+    case paused = 3
+    case shutdown = 4
+    case crashed = 6
+    case suspended = 7
 }
 
 /// What the host is and has, for placement and `os-hypervisors`.
@@ -46,7 +51,10 @@ package enum ConsoleEndpoint: Sendable, Codable, Equatable {
 
 package enum ConsoleKind: String, Sendable, Codable { case vnc, serial }
 
-package enum RebootKind: String, Sendable, Codable { case soft = "SOFT", hard = "HARD" }
+package enum RebootKind: String, Sendable, Codable {
+    case soft = "SOFT"
+    case hard = "HARD"
+}
 
 /// What the agent asks of a hypervisor. Every call may be repeated and reaches the wanted state from any state, or
 /// throws `CloudError` with what hindered it. One guest's calls never overlap: the agent queues them.

@@ -1,47 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
 import ComputeContract
+import ConfigKit
 
 /// The options of Compute, with upstream's defaults.
-package struct ComputeConfig: Sendable {
-    /// Most objects on one page of a list.
+package struct ComputeConfig: ConfigSection {
+    package static let section = "compute"
+    package static let title = "Compute"
+
+    @ConfigOption("Most objects on one page of a list.", range: 1...10_000)
     package var maximumPage = 1000
-    /// The zone of hosts that no aggregate puts into another.
+    @ConfigOption("The zone of hosts that no aggregate puts into another.", length: 1...255)
     package var defaultZone = "nova"
-    /// The domain of guests' names in their metadata.
+    @ConfigOption("The domain of guests' names in their metadata.", length: 0...255)
     package var dhcpDomain = "novalocal"
-    /// A host that is silent for so long counts as down.
+    @ConfigOption(
+        "A host that is silent for so long counts as down.", range: (HostReport.interval * 2)...(.seconds(3600)))
     package var hostTimeout = HostReport.interval * 6
-    /// How long a host may take to build a guest.
+    @ConfigOption("How long a host may take to build a guest.", range: .seconds(10)...(.seconds(86_400)))
     package var buildTimeout = Duration.seconds(900)
-    /// How long a guest's ports may take to come up. Zero: nobody waits for them.
+    @ConfigOption(
+        "How long a guest's ports may take to come up; 0s: nobody waits for them.", range: .zero...(.seconds(3600)))
     package var portUpTimeout = Duration.seconds(300)
-    /// How long a host may take for a power action, beyond the guest's own grace.
+    @ConfigOption(
+        "How long a host may take for a power action, beyond the guest's own grace.",
+        range: .seconds(5)...(.seconds(3600)))
     package var powerTimeout = Duration.seconds(120)
-    /// How long a guest may take to power off by itself.
+    @ConfigOption("How long a guest may take to power off by itself.", range: .zero...(.seconds(3600)))
     package var shutdownGrace = Duration.seconds(60)
-    /// How long the console of a server may be opened with one token.
+    @ConfigOption(
+        "How long the console of a server may be opened with one token.", range: .seconds(10)...(.seconds(86_400)))
     package var consoleTokenLife = Duration.seconds(600)
+    @ConfigOption("Virtual CPUs that a host gives for each that it has.", range: 0.1...1000)
     package var cpuAllocationRatio = 4.0
+    @ConfigOption("Memory that a host gives for each MiB that it has.", range: 0.1...1000)
     package var memoryAllocationRatio = 1.0
+    @ConfigOption("Disk that a host gives for each GiB that it has.", range: 0.1...1000)
     package var diskAllocationRatio = 1.0
-    /// What the host keeps for itself.
+    @ConfigOption("Memory that a host keeps for itself.", range: 0...(1 << 30))
     package var reservedMemoryMiB = 512
+    @ConfigOption("Disk that a host keeps for itself.", range: 0...(1 << 30))
     package var reservedDiskGiB = 0
-    /// Every server gets a config drive, asked for or not.
+    @ConfigOption("Whether every server gets a config drive, asked for or not.")
     package var forcesConfigDrive = false
-    /// Guests that no server owns are removed when they have been seen for so long.
+    @ConfigOption(
+        "Guests that no server owns are removed when they have been seen for so long.",
+        range: .seconds(30)...(.seconds(86_400)))
     package var orphanGrace = Duration.seconds(120)
-    /// How long ended servers are remembered.
+    @ConfigOption("How long ended servers are remembered.", range: .seconds(3600)...(.seconds(3650 * 86_400)))
     package var deletedRetention = Duration.seconds(30 * 86_400)
-    /// Hosts that are tried for one server.
+    @ConfigOption("Hosts that are tried for one server.", range: 1...100)
     package var placementAttempts = 3
-    /// Limits of projects that have none of their own.
-    package var quotas: [String: Int] = [
-        "instances": 10, "cores": 20, "ram": 51_200, "metadata_items": 128, "injected_files": 5,
-        "injected_file_content_bytes": 10_240, "injected_file_path_bytes": 255, "key_pairs": 100, "server_groups": 10,
-        "server_group_members": 10,
-    ]
+    package var quota = ComputeQuotas()
 
     package init() {}
+}
+
+/// What a project without a quota of its own may have; -1 is unlimited.
+package struct ComputeQuotas: ConfigGroup {
+    private static let range = -1...Int(Int32.max)
+
+    @ConfigOption("Servers of a project; -1: no limit.", range: range) package var instances = 10
+    @ConfigOption("Virtual CPUs of a project; -1: no limit.", range: range) package var cores = 20
+    @ConfigOption("Memory of a project in MiB; -1: no limit.", range: range) package var ram = 51_200
+    @ConfigOption("Metadata items of a server; -1: no limit.", range: range) package var metadataItems = 128
+    @ConfigOption("Files put into a server; -1: no limit.", range: range) package var injectedFiles = 5
+    @ConfigOption("Bytes of a file put into a server; -1: no limit.", range: range)
+    package var injectedFileContentBytes = 10_240
+    @ConfigOption("Bytes of the path of a file put into a server; -1: no limit.", range: range)
+    package var injectedFilePathBytes = 255
+    @ConfigOption("Key pairs of a user; -1: no limit.", range: range) package var keyPairs = 100
+    @ConfigOption("Server groups of a project; -1: no limit.", range: range) package var serverGroups = 10
+    @ConfigOption("Servers of a server group; -1: no limit.", range: range) package var serverGroupMembers = 10
+
+    package init() {}
+
+    /// By the API's names.
+    package var limits: [String: Int] {
+        [
+            "instances": instances, "cores": cores, "ram": ram, "metadata_items": metadataItems,
+            "injected_files": injectedFiles, "injected_file_content_bytes": injectedFileContentBytes,
+            "injected_file_path_bytes": injectedFilePathBytes, "key_pairs": keyPairs, "server_groups": serverGroups,
+            "server_group_members": serverGroupMembers,
+        ]
+    }
 }

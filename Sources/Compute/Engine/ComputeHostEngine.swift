@@ -5,9 +5,9 @@ import DatabaseKit
 import LogKit
 import MessagingKit
 import PlacementContract
-import TaskKit
 import PolicyKit
 import Synchronization
+import TaskKit
 
 /// Hears what hosts say: keeps their rows, their resource providers and the states of their guests.
 package final class ComputeHostEngine: Sendable {
@@ -17,7 +17,6 @@ package final class ComputeHostEngine: Sendable {
     private let parts: ComputeParts
     /// What placement has been told of each host since the start of this process.
     private let announced = Mutex<[String: HypervisorInfo]>([:])
-
     private let sagas: SagaRunner
 
     package init(_ parts: ComputeParts, sagas: SagaRunner) {
@@ -41,6 +40,7 @@ package final class ComputeHostEngine: Sendable {
                 traits: [])
             announced.withLock { $0[report.host] = report.hypervisor }
         }
+        if hasBooted { try await resumeGuests(report) }
         try await synchronize(report)
         try await noteOrphans(report)
     }
@@ -91,14 +91,16 @@ package final class ComputeHostEngine: Sendable {
                 else { continue }
                 let run: SagaRunID = ids.next()
                 let request = "req-" + ids.uuid()
-                guard try stores.servers.move(server, to: state, run: run, power: guest.powerState, at: now, transaction)
+                guard
+                    try stores.servers.move(server, to: state, run: run, power: guest.powerState, at: now, transaction)
                 else { continue }
                 try stores.actions.begin(
                     server.id, action: kind.actionName, event: "compute_\(kind.actionName)_instance", request: request,
                     user: server.userID, project: server.projectID, at: now, transaction)
                 try sagas.start(
                     PowerActionSaga.self, id: run,
-                    ledger: .init(server: server.id, requestID: request, host: report.host, kind: kind, graceSeconds: 0),
+                    ledger: .init(
+                        server: server.id, requestID: request, host: report.host, kind: kind, graceSeconds: 0),
                     in: transaction)
                 resumed += 1
             }
@@ -166,7 +168,9 @@ package final class ComputeHostEngine: Sendable {
     }
 
     private static func differs(_ server: Server, _ power: PowerState?) -> Bool {
-        guard let power else { return server.state.task == nil && server.state.vm != .error && server.state.vm != .building }
+        guard let power else {
+            return server.state.task == nil && server.state.vm != .error && server.state.vm != .building
+        }
         return server.power != power || server.state.after(.observed(power)) != nil
     }
 
@@ -282,7 +286,8 @@ package final class ComputeHostEngine: Sendable {
         try await parts.database.write { transaction in
             guard try stores.servers.onHost(host.host, transaction).isEmpty else {
                 throw CloudError.conflict(
-                    "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.")
+                    "Unable to delete compute service that is hosting instances. Migrate or delete the instances first."
+                )
             }
             try stores.hosts.delete(host.host, transaction)
         }

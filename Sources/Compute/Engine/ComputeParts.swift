@@ -34,7 +34,7 @@ package struct ComputeParts: Sendable {
         self.placement = placement
         self.networks = networks
         self.config = config
-        quotas = QuotaEngine(service: "compute", defaults: config.quotas)
+        quotas = QuotaEngine(service: "compute", defaults: config.quota.limits)
         self.clock = clock
         self.ids = ids
     }

@@ -211,7 +211,8 @@ package enum CreateServerSaga: Saga {
     private static func held(_ ledger: Ledger, _ parts: ComputeParts) async throws -> Server {
         let (stores, run, id) = (parts.stores, SagaRun.id, ledger.server)
         return try await parts.database.read { transaction in
-            guard let server = try stores.servers.server(id, transaction), server.sagaRun == run, !server.isDeleted else {
+            guard let server = try stores.servers.server(id, transaction), server.sagaRun == run, !server.isDeleted
+            else {
                 throw lost(id)
             }
             return server
@@ -228,7 +229,8 @@ package enum CreateServerSaga: Saga {
     }
 
     private static func lost(_ id: ServerID) -> CloudError {
-        CloudError(.conflict, "Instance \(id) was deleted while it was built.", kind: "UnexpectedDeletingTaskStateError")
+        CloudError(
+            .conflict, "Instance \(id) was deleted while it was built.", kind: "UnexpectedDeletingTaskStateError")
     }
 }
 

@@ -60,7 +60,8 @@ package enum DeleteServerSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.server, parts.clock.now())
         let (request, host) = (ledger.requestID, ledger.host)
         try await parts.database.write { transaction in
-            guard let server = try stores.servers.server(id, transaction), server.sagaRun == run, !server.isDeleted else {
+            guard let server = try stores.servers.server(id, transaction), server.sagaRun == run, !server.isDeleted
+            else {
                 return
             }
             _ = try stores.servers.move(server, to: ServerState(.error), run: nil, at: now, transaction)

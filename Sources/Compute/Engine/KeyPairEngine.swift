@@ -45,12 +45,14 @@ package struct KeyPairEngine: Sendable {
         var fingerprint: String
         if let given = publicKey {
             guard draft.type == "ssh" else {
-                throw CloudError.badRequest("Keypair data is invalid: x509 keys are not supported.", kind: "InvalidKeypair")
+                throw CloudError.badRequest(
+                    "Keypair data is invalid: x509 keys are not supported.", kind: "InvalidKeypair")
             }
             fingerprint = try SSHPublicKey(given).fingerprint
         } else {
             guard draft.type == "ssh" else {
-                throw CloudError.badRequest("Keypair data is invalid: x509 keys are not supported.", kind: "InvalidKeypair")
+                throw CloudError.badRequest(
+                    "Keypair data is invalid: x509 keys are not supported.", kind: "InvalidKeypair")
             }
             let pair = try await threads.run { try SSHKeyPair.generateRSA() }
             publicKey = pair.publicKey.line

@@ -2,6 +2,7 @@
 import BaseKit
 import ComputeContract
 import DatabaseKit
+import NetworkContract
 import PolicyKit
 import TaskKit
 
@@ -97,6 +98,26 @@ extension ServerEngine {
                 server.id, action: action, event: nil, request: request, user: user, project: server.projectID,
                 at: now, transaction)
         }
+    }
+
+    // MARK: Security groups
+
+    /// By name or id. A group that does not exist is `.notFound` here, as nova has it.
+    package func setSecurityGroup(
+        _ id: ServerID, _ name: String, isMember: Bool, for context: CallContext
+    ) async throws {
+        let policy: PolicyName =
+            isMember ? "os_compute_api:os-security-groups:add" : "os_compute_api:os-security-groups:remove"
+        let server = try await server(id, for: context, as: policy)
+        let group: [SecurityGroupID]
+        do {
+            group = try await parts.networks.securityGroups(named: [name], for: context.principal)
+        } catch let error as CloudError where error.kind == "SecurityGroupNotFound" {
+            throw CloudError.notFound(error.message, kind: error.kind)
+        } catch let error as CloudError where error.kind == "NoUniqueMatch" {
+            throw CloudError.conflict(error.message, kind: error.kind)
+        }
+        try await parts.networks.setSecurityGroup(group[0], isMember: isMember, ofServer: server.id.rawValue)
     }
 
     // MARK: Console

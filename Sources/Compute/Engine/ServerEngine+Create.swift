@@ -250,7 +250,8 @@ extension ServerEngine {
         }
         for file in draft.files {
             if exceeds("injected_file_path_bytes", file.path.utf8.count) {
-                throw CloudError(.overQuota, "Personality file path exceeds maximum", kind: "OnsetFilePathLimitExceeded")
+                throw CloudError(
+                    .overQuota, "Personality file path exceeds maximum", kind: "OnsetFilePathLimitExceeded")
             }
             if exceeds("injected_file_content_bytes", file.content.count) {
                 throw CloudError(

@@ -44,8 +44,10 @@ package struct Flavor: Sendable {
 
     /// The sizes that every cloud is expected to have.
     package static func classic(at time: Timestamp) -> [Flavor] {
-        [("1", "m1.tiny", 1, 512, 1), ("2", "m1.small", 1, 2048, 20), ("3", "m1.medium", 2, 4096, 40),
-            ("4", "m1.large", 4, 8192, 80), ("5", "m1.xlarge", 8, 16384, 160)].map {
+        [
+            ("1", "m1.tiny", 1, 512, 1), ("2", "m1.small", 1, 2048, 20), ("3", "m1.medium", 2, 4096, 40),
+            ("4", "m1.large", 4, 8192, 80), ("5", "m1.xlarge", 8, 16384, 160),
+        ].map {
             Flavor(id: $0.0, name: $0.1, vcpus: $0.2, memoryMiB: $0.3, rootGiB: $0.4, createdAt: time)
         }
     }

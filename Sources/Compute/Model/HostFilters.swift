@@ -98,7 +98,9 @@ package struct HostFilter: Sendable {
     private static func hasArchitecture(_ wanted: String, _ cpuInfo: String) -> Bool {
         let same = ["amd64": "x86_64", "x86-64": "x86_64", "arm64": "aarch64"]
         let wanted = same[wanted.lowercased()] ?? wanted.lowercased()
-        let known = ["x86_64", "aarch64", "i686", "ppc64le", "s390x", "riscv64"].filter { cpuInfo.contains("\"\($0)\"") }
+        let known = ["x86_64", "aarch64", "i686", "ppc64le", "s390x", "riscv64"].filter {
+            cpuInfo.contains("\"\($0)\"")
+        }
         return known.isEmpty || known.contains(wanted) || (wanted == "i686" && known.contains("x86_64"))
     }
 

@@ -43,7 +43,9 @@ package enum ServerEvent: Sendable, Hashable {
     case networkRequested, spawnRequested, buildFinished, buildFailed
     /// The last step of a creation is taken back.
     case buildUndone
-    case powerRequested(PowerAction.Kind), powerFinished(PowerAction.Kind), powerFailed(PowerAction.Kind)
+    case powerRequested(PowerAction.Kind)
+    case powerFinished(PowerAction.Kind)
+    case powerFailed(PowerAction.Kind)
     case deleteRequested, deleteFinished
     /// An administrator says what is true (`os-resetState`).
     case reset(VMState)

@@ -18,7 +18,8 @@ package struct ConsoleTokenStore: Sendable {
     package init() {}
 
     package func insert(hash: String, _ grant: ConsoleGrant, _ transaction: any Transaction) throws {
-        try transaction.execute("DELETE FROM compute_console_tokens WHERE expires_at < \(grant.expiresAt - .seconds(86_400))")
+        try transaction.execute(
+            "DELETE FROM compute_console_tokens WHERE expires_at < \(grant.expiresAt - .seconds(86_400))")
         try transaction.execute(
             """
             INSERT INTO compute_console_tokens (token_hash, server_id, kind, console_type, host, endpoint, expires_at)

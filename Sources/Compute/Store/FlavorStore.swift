@@ -47,9 +47,13 @@ package struct FlavorStore: Sendable {
         let pattern = try filter.name.map { try TextPattern($0).compiled() }
         let column = try Self.column(filter.sortKey)
         if let marker = filter.marker {
-            guard let value = try transaction.first("SELECT \(name: column) FROM flavors WHERE id = \(marker)", {
-                Self.isNumeric(column) ? SQLValue.integer($0.int64(0)) : SQLValue.text($0.text(0))
-            }) else { throw CloudError.badRequest("marker [\(marker)] not found") }
+            guard
+                let value = try transaction.first(
+                    "SELECT \(name: column) FROM flavors WHERE id = \(marker)",
+                    {
+                        Self.isNumeric(column) ? SQLValue.integer($0.int64(0)) : SQLValue.text($0.text(0))
+                    })
+            else { throw CloudError.badRequest("marker [\(marker)] not found") }
             sql +=
                 filter.isDescending
                 ? "AND (\(name: column) < \(value) OR (\(name: column) = \(value) AND id < \(marker)))"

@@ -6,12 +6,30 @@ import DatabaseKit
 /// Which servers a list shows, and in which order.
 package struct ServerQuery: Sendable {
     package enum SortKey: String, Sendable, CaseIterable {
-        case createdAt = "created_at", updatedAt = "updated_at", name = "display_name", id = "uuid", vm = "vm_state"
-        case task = "task_state", power = "power_state", host, node, image = "image_ref", flavor = "instance_type_id"
-        case project = "project_id", user = "user_id", zone = "availability_zone", hostname, keyName = "key_name"
-        case launchedAt = "launched_at", terminatedAt = "terminated_at", launchIndex = "launch_index"
-        case description = "display_description", accessIPv4 = "access_ip_v4", accessIPv6 = "access_ip_v6"
-        case locked = "locked_by", configDrive = "config_drive", diskConfig = "auto_disk_config"
+        case createdAt = "created_at"
+        case updatedAt = "updated_at"
+        case name = "display_name"
+        case id = "uuid"
+        case vm = "vm_state"
+        case task = "task_state"
+        case power = "power_state"
+        case host, node
+        case image = "image_ref"
+        case flavor = "instance_type_id"
+        case project = "project_id"
+        case user = "user_id"
+        case zone = "availability_zone"
+        case hostname
+        case keyName = "key_name"
+        case launchedAt = "launched_at"
+        case terminatedAt = "terminated_at"
+        case launchIndex = "launch_index"
+        case description = "display_description"
+        case accessIPv4 = "access_ip_v4"
+        case accessIPv6 = "access_ip_v6"
+        case locked = "locked_by"
+        case configDrive = "config_drive"
+        case diskConfig = "auto_disk_config"
 
         var column: StaticString {
             switch self {
@@ -92,7 +110,8 @@ package struct ServerQuery: Sendable {
                 if let task {
                     any += "OR (vm_state = \(vm.rawValue) AND task_state = \(task.rawValue))"
                 } else if vm == .active {
-                    any += "OR (vm_state = 'active' AND COALESCE(task_state, '') NOT IN ('rebooting', 'rebooting_hard'))"
+                    any +=
+                        "OR (vm_state = 'active' AND COALESCE(task_state, '') NOT IN ('rebooting', 'rebooting_hard'))"
                 } else {
                     any += "OR vm_state = \(vm.rawValue)"
                 }
@@ -208,7 +227,9 @@ package struct ServerQuery: Sendable {
     /// Within the caller's own rows: a marker of another project is as unknown as one that never was.
     private func markerValues(_ marker: ServerID, _ transaction: any Transaction) throws -> [SQLValue]? {
         var sql: SQL = "SELECT"
-        for (index, part) in order.enumerated() { sql += index == 0 ? "\(name: part.column)" : ", \(name: part.column)" }
+        for (index, part) in order.enumerated() {
+            sql += index == 0 ? "\(name: part.column)" : ", \(name: part.column)"
+        }
         sql += "FROM servers WHERE id = \(marker)"
         if let project { sql += "AND project_id = \(project)" }
         let numeric: Set<String> = [

@@ -24,14 +24,16 @@ struct ImageDataRoutes: Sendable {
             throw CloudError.badRequest("Unknown scheme '\(store.prefix(64))' found in URI")
         }
         let body = request.http.body
-        try await engine.upload({ try await body.next() }, sizeBytes: try size(request), to: request.id("id"), for: context)
+        try await engine.upload(
+            { try await body.next() }, sizeBytes: try size(request), to: request.id("id"), for: context)
         return .noContent()
     }
 
     private func stage(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         try checkContentType(request)
         let body = request.http.body
-        try await engine.stage({ try await body.next() }, sizeBytes: try size(request), to: request.id("id"), for: context)
+        try await engine.stage(
+            { try await body.next() }, sizeBytes: try size(request), to: request.id("id"), for: context)
         return .noContent()
     }
 

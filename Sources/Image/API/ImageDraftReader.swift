@@ -7,7 +7,8 @@ import ImageCore
 enum ImageDraftReader {
     static func read(_ body: JSON) throws -> ImageDraft {
         guard case .object(let fields) = body else {
-            throw CloudError.badRequest("Provided object does not match schema 'image': the body is not of type 'object'")
+            throw CloudError.badRequest(
+                "Provided object does not match schema 'image': the body is not of type 'object'")
         }
         var draft = ImageDraft()
         for (field, value) in fields.sorted(by: { $0.key < $1.key }) {

@@ -34,7 +34,7 @@ struct ImageMemberRoutes: Sendable {
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let members = try await engine.members(of: request.id("id"), for: context)
         return .json(
-                200,
+            200,
             JSONWriter.object { writer in
                 writer.array("members") { array in
                     for member in members { ImageWire.write(member, to: &array) }
@@ -44,7 +44,9 @@ struct ImageMemberRoutes: Sendable {
     }
 
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        .json(200, ImageWire.body(try await engine.member(request.parameter("member"), of: request.id("id"), for: context)))
+        .json(
+            200,
+            ImageWire.body(try await engine.member(request.parameter("member"), of: request.id("id"), for: context)))
     }
 
     private func update(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {

@@ -24,7 +24,9 @@ enum ImagePatchReader {
             throw CloudError.badRequest("Request body must be a JSON array of operation objects.")
         }
         return try entries.map { entry in
-            guard case .object(let fields) = entry else { throw CloudError.badRequest("Operations must be JSON objects.") }
+            guard case .object(let fields) = entry else {
+                throw CloudError.badRequest("Operations must be JSON objects.")
+            }
             let (operation, pointer) = isDraft4 ? try draft4Operation(fields) : try draft10Operation(fields)
             return try change(operation, try path(pointer), fields, isDraft4: isDraft4)
         }
@@ -79,7 +81,9 @@ enum ImagePatchReader {
     }
 
     private static func path(_ pointer: String) throws -> [String] {
-        guard pointer.hasPrefix("/") else { throw CloudError.badRequest("Pointer `\(pointer)` does not start with \"/\".") }
+        guard pointer.hasPrefix("/") else {
+            throw CloudError.badRequest("Pointer `\(pointer)` does not start with \"/\".")
+        }
         var parts: [String] = []
         for raw in pointer.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
             let part = String(raw).trimmingBlanks()

@@ -39,7 +39,7 @@ struct ImageRoutes: Sendable {
         let pairs = request.http.query.filter { $0.name != "marker" }
         let wire = wire
         return .json(
-                200,
+            200,
             JSONWriter.object(capacity: 256 + 1024 * page.images.count) { writer in
                 writer.array("images") { images in
                     for image in page.images { wire.write(image, to: &images) }

@@ -69,7 +69,8 @@ package struct ImageAccess: Sendable {
     }
 
     /// The same, and `rule` must allow the caller to act on it.
-    func load(_ id: ImageID, for rule: PolicyName, _ context: CallContext, _ tx: any Transaction) throws -> VisibleImage {
+    func load(_ id: ImageID, for rule: PolicyName, _ context: CallContext, _ tx: any Transaction) throws -> VisibleImage
+    {
         let visible = try load(id, context, tx)
         try visible.authorize(rule, context)
         return visible

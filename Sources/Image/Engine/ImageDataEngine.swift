@@ -92,9 +92,12 @@ extension ImageEngine {
         } catch {
             let now = clock.now()
             await shielded {
-                // What cannot be undone now, the reconciler undoes.
-                let isFree = try? await database.write { tx in try data.abandon(id, blob: blob, at: now, tx) }
-                if isFree ?? false { await files.remove(blob) }
+                do {
+                    let isFree = try await database.write { tx in try data.abandon(id, blob: blob, at: now, tx) }
+                    if isFree { await files.remove(blob) }
+                } catch {
+                    log.warning("upload not undone; the reconciler will", ["image": id, "error": "\(error)"])
+                }
             }
             throw error
         }
@@ -127,7 +130,8 @@ extension ImageEngine {
                 }
             }
             if let sizeBytes, writer.byteCount != sizeBytes {
-                throw CloudError.badRequest("Size of uploaded data (\(writer.byteCount)) is not what was said (\(sizeBytes)).")
+                throw CloudError.badRequest(
+                    "Size of uploaded data (\(writer.byteCount)) is not what was said (\(sizeBytes)).")
             }
             let stored = try await writer.finish(on: files.pool, directory: files.directory)
             if checksFormat { try checkFormat(stored.inspection, image) }
@@ -148,7 +152,8 @@ extension ImageEngine {
     }
 
     /// What is wrong at the start need not be stored. The rest is still read: a client that writes hears no answer.
-    private func refuseEarly(_ inspection: ImageInspection, _ image: Image, _ batches: inout ImageBatches) async throws {
+    private func refuseEarly(_ inspection: ImageInspection, _ image: Image, _ batches: inout ImageBatches) async throws
+    {
         do {
             try checkFormat(inspection, image)
         } catch {
@@ -165,7 +170,8 @@ extension ImageEngine {
     }
 
     private func activate(_ image: Image, from status: Image.Status, blob: String, _ stored: StoredData) async throws {
-        let isTold = image.diskFormat == stored.inspection.format
+        let isTold =
+            image.diskFormat == stored.inspection.format
             && !ImageFormats.opaqueContainers.contains(image.containerFormat ?? "")
         let virtual = isTold ? stored.inspection.virtualSizeBytes : nil
         let now = clock.now()

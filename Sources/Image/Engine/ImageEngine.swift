@@ -2,6 +2,7 @@
 import BaseKit
 import DatabaseKit
 import ImageContract
+import LogKit
 import PolicyKit
 
 /// Images without their bytes: create, list, show, change, delete, tags, activation.
@@ -15,6 +16,7 @@ package struct ImageEngine: Sendable {
     let images = ImageStore()
     let data = ImageDataStore()
     let members = ImageMemberStore()
+    let log = Logger("image")
 
     package init(
         config: ImageConfig, database: any Database, files: FileImageStore, clock: WallClock, ids: IDSource
@@ -59,7 +61,9 @@ package struct ImageEngine: Sendable {
         try authorizeVisibility(image.visibility, proposed, context)
     }
 
-    private func authorizeVisibility(_ visibility: Image.Visibility, _ image: VisibleImage, _ context: CallContext) throws {
+    private func authorizeVisibility(_ visibility: Image.Visibility, _ image: VisibleImage, _ context: CallContext)
+        throws
+    {
         switch visibility {
         case .public: try image.authorize(.publicizeImage, context)
         case .community: try image.authorize(.communitizeImage, context)
@@ -70,20 +74,22 @@ package struct ImageEngine: Sendable {
     private func checkLimits(_ image: Image) throws {
         if image.properties.count > config.maximumProperties {
             throw CloudError(
-                .tooLarge, """
-                    The limit has been exceeded on the number of allowed image properties. \
-                    Attempted: \(image.properties.count), Maximum: \(config.maximumProperties)
-                    """)
+                .tooLarge,
+                """
+                The limit has been exceeded on the number of allowed image properties. \
+                Attempted: \(image.properties.count), Maximum: \(config.maximumProperties)
+                """)
         }
         if image.tags.count > config.maximumTags { throw tagLimit(image.tags.count) }
     }
 
     private func tagLimit(_ count: Int) -> CloudError {
         CloudError(
-            .tooLarge, """
-                The limit has been exceeded on the number of allowed image tags. \
-                Attempted: \(count), Maximum: \(config.maximumTags)
-                """)
+            .tooLarge,
+            """
+            The limit has been exceeded on the number of allowed image tags. \
+            Attempted: \(count), Maximum: \(config.maximumTags)
+            """)
     }
 
     // MARK: Read
@@ -133,7 +139,9 @@ package struct ImageEngine: Sendable {
             guard !changes.isEmpty else { return visible.image }
             try checkLimits(visible.image)
             visible.image.updatedAt = now
-            guard try images.update(visible.image, tx) else { throw CloudError.notFound("No image found with ID \(id)") }
+            guard try images.update(visible.image, tx) else {
+                throw CloudError.notFound("No image found with ID \(id)")
+            }
             return visible.image
         }
     }
@@ -184,7 +192,7 @@ package struct ImageEngine: Sendable {
 
     // MARK: Delete
 
-    /// The row goes first, then the file: what a crash leaves behind between the two is waste that the reconciler finds.
+    /// The row goes first, then the file: what a crash leaves between the two is waste that the reconciler finds.
     package func delete(_ id: ImageID, for context: CallContext) async throws {
         let blob = try await database.write { tx -> String? in
             let image = try access.load(id, for: .deleteImage, context, tx).image

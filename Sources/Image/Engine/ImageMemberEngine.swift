@@ -18,10 +18,11 @@ extension ImageEngine {
             let count = try members.count(id, tx)
             guard count < config.maximumMembers else {
                 throw CloudError(
-                    .tooLarge, """
-                        Image member limit exceeded for image \(id): The limit has been exceeded on the number of allowed \
-                        image members for this image. Attempted: \(count + 1), Maximum: \(config.maximumMembers)
-                        """)
+                    .tooLarge,
+                    """
+                    Image member limit exceeded for image \(id): The limit has been exceeded on the number of allowed \
+                    image members for this image. Attempted: \(count + 1), Maximum: \(config.maximumMembers)
+                    """)
             }
             let member = ImageMember(imageID: id, memberID: memberID, status: .pending, createdAt: now, updatedAt: now)
             try members.insert(member, tx)
@@ -84,7 +85,9 @@ extension ImageEngine {
 
     private func shareable(_ id: ImageID, _ context: CallContext, _ tx: any Transaction) throws -> VisibleImage {
         let visible = try access.load(id, context, tx)
-        guard visible.image.visibility == .shared else { throw CloudError.forbidden("Only shared images have members.") }
+        guard visible.image.visibility == .shared else {
+            throw CloudError.forbidden("Only shared images have members.")
+        }
         return visible
     }
 

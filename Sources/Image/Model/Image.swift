@@ -105,8 +105,8 @@ package struct StagedData: Sendable, Equatable {
     package init(_ data: StoredData) { self.data = data }
 
     package init?(text: String) {
-        // A row that this program did not write counts as nothing staged; the import then says so.
-        guard let json = try? JSONReader.read(text), let size = json["size"]?.int, let checksum = json["md5"]?.string,
+        guard let json = try? JSONReader.read(text),  // a row of somebody else's counts as nothing staged
+            let size = json["size"]?.int, let checksum = json["md5"]?.string,
             let hash = json["sha512"]?.string, let format = json["format"]?.string
         else { return nil }
         data = StoredData(

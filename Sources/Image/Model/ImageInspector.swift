@@ -96,7 +96,8 @@ package struct ImageInspector: Sendable {
         guard let first = found.first else { return ImageInspection(format: "raw", virtualSizeBytes: count) }
         guard found.count == 1 else {
             let names = found.map(\.format).sorted().joined(separator: ",")
-            return ImageInspection(format: first.format, virtualSizeBytes: nil, violation: "multiple formats detected: \(names)")
+            return ImageInspection(
+                format: first.format, virtualSizeBytes: nil, violation: "multiple formats detected: \(names)")
         }
         return first
     }

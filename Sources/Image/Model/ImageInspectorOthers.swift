@@ -4,9 +4,11 @@
 enum VHDInspection {
     static func inspect(_ head: ByteView) -> ImageInspection? {
         guard head.has("conectix", at: 0) else { return nil }
-        guard let size: UInt64 = head.bigEndian(48), let virtual = size.plausibleSize, let kind: UInt32 = head.bigEndian(60)
+        guard let size: UInt64 = head.bigEndian(48), let virtual = size.plausibleSize,
+            let kind: UInt32 = head.bigEndian(60)
         else {
-            return ImageInspection(format: "vhd", virtualSizeBytes: nil, violation: "the header is cut short or damaged")
+            return ImageInspection(
+                format: "vhd", virtualSizeBytes: nil, violation: "the header is cut short or damaged")
         }
         let violation: String? =
             switch kind {
@@ -25,7 +27,8 @@ enum VDIInspection {
         guard let kind: UInt32 = head.littleEndian(0x4C), let size: UInt64 = head.littleEndian(0x170),
             let virtual = size.plausibleSize
         else {
-            return ImageInspection(format: "vdi", virtualSizeBytes: nil, violation: "the header is cut short or damaged")
+            return ImageInspection(
+                format: "vdi", virtualSizeBytes: nil, violation: "the header is cut short or damaged")
         }
         // 1 grows, 2 is allocated whole; 3 and 4 refer to another image.
         let violation = kind == 1 || kind == 2 ? nil : "this kind of vdi is not supported"
@@ -39,7 +42,8 @@ enum ISOInspection {
 
     static func inspect(_ head: ByteView) -> ImageInspection? {
         let identifier = descriptor + 1
-        guard head.has("CD001", at: identifier) || head.has("NSR02", at: identifier) || head.has("NSR03", at: identifier)
+        guard
+            head.has("CD001", at: identifier) || head.has("NSR02", at: identifier) || head.has("NSR03", at: identifier)
         else { return nil }
         guard head.slice(descriptor, 1)?.first == 1, let blocks: UInt32 = head.littleEndian(descriptor + 80),
             let blockSize: UInt16 = head.littleEndian(descriptor + 128)

@@ -12,7 +12,8 @@ enum QCOW2Inspection {
     static func inspect(_ head: ByteView) -> ImageInspection? {
         guard head.has(magic, at: 0) else { return nil }
         guard let size: UInt64 = head.bigEndian(24), let virtual = size.plausibleSize else {
-            return ImageInspection(format: "qcow2", virtualSizeBytes: nil, violation: "the header is cut short or damaged")
+            return ImageInspection(
+                format: "qcow2", virtualSizeBytes: nil, violation: "the header is cut short or damaged")
         }
         return ImageInspection(format: "qcow2", virtualSizeBytes: virtual, violation: violation(head))
     }

@@ -17,7 +17,8 @@ enum VHDXInspection {
             let bytes: UInt64 = size.littleEndian(0), let virtual = bytes.plausibleSize,
             let flags: UInt32 = parameters.littleEndian(4)
         else {
-            return ImageInspection(format: "vhdx", virtualSizeBytes: nil, violation: "the metadata is damaged or missing")
+            return ImageInspection(
+                format: "vhdx", virtualSizeBytes: nil, violation: "the metadata is damaged or missing")
         }
         let violation = flags & hasParentFlag != 0 ? "the image has a parent" : nil
         return ImageInspection(format: "vhdx", virtualSizeBytes: virtual, violation: violation)
@@ -44,7 +45,9 @@ enum VHDXInspection {
         else { return nil }
         for entry in 0..<Int(entries) {
             let offset = 32 + entry * 32
-            guard window.has(identifier, at: offset), let start: UInt32 = window.littleEndian(offset + 16) else { continue }
+            guard window.has(identifier, at: offset), let start: UInt32 = window.littleEndian(offset + 16) else {
+                continue
+            }
             return window.slice(Int(start), count).map { ByteView(Array($0)) }
         }
         return nil

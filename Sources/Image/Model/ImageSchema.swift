@@ -10,7 +10,8 @@ package enum ImageSchema {
     ]
     /// Those that only the service sets.
     package static let readOnlyFields: Set<String> = [
-        "created_at", "updated_at", "status", "checksum", "size", "virtual_size", "direct_url", "self", "file", "schema",
+        "created_at", "updated_at", "status", "checksum", "size", "virtual_size", "direct_url", "self", "file",
+        "schema",
         "id", "os_hash_algo", "os_hash_value", "stores",
     ]
     package static let reservedFields: Set<String> = ["location", "deleted", "deleted_at"]
@@ -41,9 +42,12 @@ package enum ImageSchema {
         case "min_disk", "min_ram":
             guard let number = value.int else { throw mismatch(field, value, "is not of type 'integer'") }
             guard number >= 0 else {
-                throw CloudError.badRequest("Invalid value '\(number)' for parameter '\(field)': Cannot be a negative value")
+                throw CloudError.badRequest(
+                    "Invalid value '\(number)' for parameter '\(field)': Cannot be a negative value")
             }
-            guard number <= Int32.max else { throw mismatch(field, value, "is greater than the maximum of \(Int32.max)") }
+            guard number <= Int32.max else {
+                throw mismatch(field, value, "is greater than the maximum of \(Int32.max)")
+            }
         case "disk_format": if !value.isNull { try choice(field, value, ImageFormats.disk) }
         case "container_format": if !value.isNull { try choice(field, value, ImageFormats.container) }
         case "tags":

@@ -70,7 +70,6 @@ final class ImageFileWriter: Sendable {
     func discard(on pool: BlockingPool) async {
         closeFile()
         let name = partPath
-        // The reconciler removes what this cannot.
-        try? await pool.run { _ = unlink(name) }
+        try? await pool.run { _ = unlink(name) }  // the reconciler removes what this cannot
     }
 }

@@ -72,7 +72,8 @@ package struct ImageStore: Sendable {
 
     private func writeProperties(_ image: Image, _ tx: any Transaction) throws {
         for (name, value) in image.properties {
-            try tx.execute("INSERT INTO image_properties (image_id, name, value) VALUES (\(image.id), \(name), \(value))")
+            try tx.execute(
+                "INSERT INTO image_properties (image_id, name, value) VALUES (\(image.id), \(name), \(value))")
         }
     }
 
@@ -85,7 +86,8 @@ package struct ImageStore: Sendable {
     }
 
     package func addTag(_ tag: String, to id: ImageID, _ tx: any Transaction) throws {
-        try tx.execute("INSERT INTO image_tags (image_id, tag) VALUES (\(id), \(tag)) ON CONFLICT (image_id, tag) DO NOTHING")
+        try tx.execute(
+            "INSERT INTO image_tags (image_id, tag) VALUES (\(id), \(tag)) ON CONFLICT (image_id, tag) DO NOTHING")
     }
 
     package func removeTag(_ tag: String, from id: ImageID, _ tx: any Transaction) throws -> Bool {
@@ -130,7 +132,8 @@ package struct ImageStore: Sendable {
         try tx.forEach("SELECT image_id, name, value FROM image_properties WHERE image_id IN \(list: ids)") { row in
             if let place = places[row.text(0)] { images[place].properties[row.text(1)] = row.text(2) }
         }
-        try tx.forEach("SELECT image_id, tag FROM image_tags WHERE image_id IN \(list: ids) ORDER BY image_id, tag") { row in
+        try tx.forEach("SELECT image_id, tag FROM image_tags WHERE image_id IN \(list: ids) ORDER BY image_id, tag") {
+            row in
             if let place = places[row.text(0)] { images[place].tags.append(row.text(1)) }
         }
         return images

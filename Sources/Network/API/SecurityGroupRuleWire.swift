@@ -10,9 +10,8 @@ enum SecurityGroupRuleWire {
         try reader.refuseReadOnly("normalized_cidr", "belongs_to_default_sg")
         try reader.require("security_group_id")
         try reader.require("direction")
-        guard let group: SecurityGroupID = try reader.id("security_group_id") else {
-            throw AttributeReader.invalid("security_group_id", "it is missing")
-        }
+        // neutron takes any text for these two ids, and finds no group by it.
+        let group = SecurityGroupID(try reader.string("security_group_id") ?? "")
         let direction = try reader.string("direction") ?? ""
         guard direction == "ingress" || direction == "egress" else {
             throw AttributeReader.invalid("direction", "'\(direction.prefix(32))' is not in ['ingress', 'egress']")
@@ -24,7 +23,7 @@ enum SecurityGroupRuleWire {
         draft.portMinimum = try port(&reader, "port_range_min")
         draft.portMaximum = try port(&reader, "port_range_max")
         draft.remotePrefix = try reader.nullableString("remote_ip_prefix").flatMap { $0 }.flatMap { $0.isEmpty ? nil : $0 }
-        draft.remoteGroup = try reader.nullableID("remote_group_id").flatMap { $0 }
+        draft.remoteGroup = try reader.nullableString("remote_group_id").flatMap { $0 }.map { SecurityGroupID($0) }
         draft.description = try reader.string("description") ?? ""
         if let other = reader.value("remote_address_group_id"), !other.isNull {
             throw CloudError.notFound(

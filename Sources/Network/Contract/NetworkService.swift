@@ -130,6 +130,10 @@ package protocol NetworkService: Sendable {
     /// Deletes a port that Compute made; lets go of one that the user brought. Not an error when it is gone.
     func releasePort(_ id: PortID, server: String) async throws
 
+    /// Puts every port of `server` into a security group, or takes them out. Throws `.notFound` when there is no port to
+    /// take out, `.badRequest` when a port can be in no group.
+    func setSecurityGroup(_ id: SecurityGroupID, isMember: Bool, ofServer server: String) async throws
+
     /// Ports of each server in the order they were made. One query, whatever the number.
     func ports(ofServers ids: [String]) async throws -> [String: [ServerPort]]
 

@@ -27,7 +27,7 @@ struct AddressAllocator {
         _ wanted: [PortDraft.Address]?, owner: String, mac: MACAddress, kept: [Port.FixedIP] = []
     ) throws -> [Port.FixedIP] {
         guard let wanted else { return try unasked(owner: owner, mac: mac) }
-        guard wanted.count <= change.config.limits.fixedIPs else {
+        guard wanted.count <= change.config.maximum.fixedIPs else {
             throw NetworkFault.invalidInput("Exceeded maximum amount of fixed ips per port.")
         }
         var result: [Port.FixedIP] = []

@@ -235,11 +235,15 @@ package struct FloatingIPEngine: Sendable {
         try await environment.write { change in
             let floatingIP = try Self.authorized(id, "delete_floatingip", for: context, change)
             try floatingIP.standard.check(ifMatch)
-            if let router = floatingIP.router { change.mark(.router(router)) }
-            try FloatingIPStore.delete(id, change.transaction)
-            if let port = try PortStore.find(floatingIP.reservedPort, change.transaction) {
-                try PortOperations.remove(port, change)
-            }
+            try Self.remove(floatingIP, change)
+        }
+    }
+
+    static func remove(_ floatingIP: FloatingIP, _ change: NetworkChange) throws {
+        if let router = floatingIP.router { change.mark(.router(router)) }
+        try FloatingIPStore.delete(floatingIP.id, change.transaction)
+        if let port = try PortStore.find(floatingIP.reservedPort, change.transaction) {
+            try PortOperations.remove(port, change)
         }
     }
 }

@@ -26,9 +26,10 @@ package struct IPAvailability: Sendable {
 }
 
 extension NetworkEngine {
-    /// For administrators. `network` nil: all.
+    /// For administrators; empty for others. `network` nil: all.
     package func availability(of network: NetworkID?, for context: CallContext) async throws -> [IPAvailability] {
-        try context.authorize([:], as: "get_network_ip_availability")
+        context.authorizeListing()
+        guard context.allows("get_network_ip_availability", [:]) else { return [] }
         return try await environment.read { transaction in
             var query = ListQuery()
             if let network { query.filters = [("id", [network.rawValue])] }

@@ -20,8 +20,10 @@ package struct NetworkAgents: Sendable {
 
     package var now: Timestamp { environment.clock.now() }
 
+    /// Empty for those who may see none.
     package func list(for context: CallContext) async throws -> [NetworkAgentInfo] {
-        try context.authorize([:], as: "get_agent")
+        context.authorizeListing()
+        guard context.allows("get_agent", [:]) else { return [] }
         return try await environment.driver.chassis().flatMap { chassis in
             [
                 NetworkAgentInfo(
@@ -44,7 +46,7 @@ package struct NetworkAgents: Sendable {
 
     /// Whether the zone's gateway host is there.
     package func zone(for context: CallContext) async throws -> String {
-        try context.authorize([:], as: "get_availability_zone")
+        try context.authorizeCreation("get_availability_zone", [:])
         return environment.config.availabilityZone
     }
 

@@ -176,6 +176,10 @@ package struct NetworkEngine: Sendable {
 
     /// Takes the cloud's own ports and the subnets along; any other port keeps the network.
     private static func remove(_ network: Network, _ change: NetworkChange) throws {
+        // neutron: floating IPs that point nowhere go with their external network.
+        for floating in try FloatingIPStore.all(
+            where: "f.network_id = \(network.id) AND f.port_id IS NULL", change.transaction)
+        { try FloatingIPEngine.remove(floating, change) }
         let ports = try PortStore.all(where: "p.network_id = \(network.id)", change.transaction)
         guard ports.allSatisfy({ DeviceOwner.automatic.contains($0.deviceOwner) }) else {
             throw NetworkFault.networkInUse(network.id)

@@ -27,7 +27,7 @@ package struct NetworkEnvironment: Sendable {
         self.ids = ids
         quotas = QuotaEngine(
             service: "network",
-            defaults: Dictionary(uniqueKeysWithValues: config.quotas.map { ($0.key.rawValue, $0.value) }))
+            defaults: Dictionary(uniqueKeysWithValues: NetworkQuota.allCases.map { ($0.rawValue, config.quota[$0]) }))
     }
 
     /// One write transaction. Objects that `body` marks are dirty when it commits, and the projector is woken then.

@@ -34,8 +34,7 @@ package struct NetworkProjector: Service {
             } catch {
                 guard !Task.isCancelled else { return }
                 log.warning("the data plane did not take a change", ["error": "\(error)", "retry": "\(pause)"])
-                // An early end means cancellation, which the loop sees.
-                try? await Task.sleep(for: pause)
+                try? await Task.sleep(for: pause)  // An early end means cancellation, which the loop sees.
                 pause = min(pause * 2, Self.longestPause)
             }
         }

@@ -11,17 +11,17 @@ package struct NetworkQuotaEngine: Sendable {
     package init(_ environment: NetworkEnvironment) { self.environment = environment }
 
     package func limits(of project: ProjectID, for context: CallContext) async throws -> [NetworkQuota: Int] {
-        try context.authorize(PolicyTarget(project: project), as: "get_quota")
+        try Self.authorizeSight(of: project, for: context)
         return try await environment.read { Self.typed(try environment.quotas.limits(of: project, $0)) }
     }
 
     package func defaults(of project: ProjectID, for context: CallContext) async throws -> [NetworkQuota: Int] {
-        try context.authorize(PolicyTarget(project: project), as: "get_quota")
+        try Self.authorizeSight(of: project, for: context)
         return try await environment.read { Self.typed(try environment.quotas.classLimits($0)) }
     }
 
     package func usage(of project: ProjectID, for context: CallContext) async throws -> [NetworkQuota: (limit: Int, used: Int)] {
-        try context.authorize(PolicyTarget(project: project), as: "get_quota")
+        try Self.authorizeSight(of: project, for: context)
         return try await environment.read { transaction in
             let limits = Self.typed(try environment.quotas.limits(of: project, transaction))
             var usage: [NetworkQuota: (limit: Int, used: Int)] = [:]
@@ -30,9 +30,15 @@ package struct NetworkQuotaEngine: Sendable {
         }
     }
 
+    // neutron: everybody sees the quota of the project of the token; the rule is for others' (quotasv2.py: show).
+    private static func authorizeSight(of project: ProjectID, for context: CallContext) throws {
+        guard project != context.projectID else { return context.authorizeListing() }
+        try context.authorizeCreation("get_quota", PolicyTarget(project: project))
+    }
+
     /// Projects that have limits of their own. For administrators.
     package func all(for context: CallContext) async throws -> [(project: ProjectID, limits: [NetworkQuota: Int])] {
-        try context.authorize([:], as: "get_quota")
+        try context.authorizeCreation("get_quota", [:])
         return try await environment.read { transaction in
             try environment.quotas.projects(transaction).map { project in
                 (project, Self.typed(try environment.quotas.limits(of: project, transaction)))
@@ -44,7 +50,7 @@ package struct NetworkQuotaEngine: Sendable {
     package func set(
         _ limits: [NetworkQuota: Int], isForced: Bool, for project: ProjectID, _ context: CallContext
     ) async throws -> [NetworkQuota: Int] {
-        try context.authorize(PolicyTarget(project: project), as: "update_quota")
+        try context.authorizeCreation("update_quota", PolicyTarget(project: project))
         return try await environment.write { change in
             if !isForced {
                 for (resource, limit) in limits where limit >= 0 {
@@ -62,7 +68,7 @@ package struct NetworkQuotaEngine: Sendable {
     }
 
     package func delete(_ project: ProjectID, for context: CallContext) async throws {
-        try context.authorize(PolicyTarget(project: project), as: "delete_quota")
+        try context.authorizeCreation("delete_quota", PolicyTarget(project: project))
         try await environment.write { change in
             guard try environment.quotas.delete(project, change.transaction) else {
                 throw CloudError.notFound("Quota for tenant \(project) could not be found.", kind: "TenantQuotaNotFound")

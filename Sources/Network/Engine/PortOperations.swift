@@ -101,7 +101,7 @@ enum PortOperations {
                 "Port Security must be enabled in order to have allowed address pairs on a port.",
                 kind: "AddressPairAndPortSecurityRequired")
         }
-        let limit = change.config.limits.allowedAddressPairs
+        let limit = change.config.maximum.allowedAddressPairs
         guard given.count <= limit else {
             throw CloudError.badRequest(
                 "The number of allowed address pair exceeds the maximum \(limit).", kind: "AllowedAddressPairExhausted")

@@ -16,8 +16,8 @@ package struct PortStatusService: Service {
     package func run() async throws {
         while !Task.isCancelled {
             for await change in environment.driver.portStates() { await write(change) }
-            // The stream ended: the driver lost its data plane, or we are stopping (then the sleep ends at once).
-            try? await Task.sleep(for: Self.pause)
+            // The stream ended: the driver lost its data plane, or we are stopping.
+            try? await Task.sleep(for: Self.pause)  // An early end means cancellation, which the loop sees.
         }
     }
 

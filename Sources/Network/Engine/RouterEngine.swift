@@ -135,10 +135,10 @@ package struct RouterEngine: Sendable {
         func invalid(_ reason: String) -> CloudError {
             .badRequest("Invalid format for routes: \(Router.encode(given)), \(reason)", kind: "InvalidRoutes")
         }
-        guard given.count <= change.config.limits.routes else {
+        guard given.count <= change.config.maximum.routes else {
             throw CloudError.badRequest(
                 "Unable to complete operation for \(router.id). The number of routes exceeds the maximum "
-                    + "\(change.config.limits.routes).", kind: "RoutesExhausted")
+                    + "\(change.config.maximum.routes).", kind: "RoutesExhausted")
         }
         let addresses = try RouterStore.ports(of: router.id, change.transaction).flatMap(\.fixedIPs)
         let cidrs = try SubnetStore.all(addresses.map(\.subnet), change.transaction).values.map(\.cidr)

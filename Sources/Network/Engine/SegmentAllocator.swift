@@ -64,7 +64,7 @@ enum SegmentAllocator {
         guard let name = draft.physicalNetwork else {
             throw NetworkFault.invalidInput("physical_network required for \(kind) provider network")
         }
-        guard change.config.physicalNetworks[name] != nil else {
+        guard change.config.vlans(of: name) != nil else {
             throw NetworkFault.invalidInput("physical_network '\(name.prefix(64))' unknown for \(kind) provider network")
         }
         return name
@@ -82,7 +82,7 @@ enum SegmentAllocator {
             }
             return wanted
         }
-        let range = change.config.physicalNetworks[physical] ?? 1...4094
+        let range = change.config.vlans(of: physical) ?? PhysicalNetwork.allVLANs
         return try free(in: range, "vlan:\(physical):", id, change)
     }
 

@@ -61,8 +61,8 @@ package struct SubnetEngine: Sendable {
             id: change.newID(), project: project, network: network.id, name: draft.name ?? "", cidr: cidr,
             gateway: gateway, usesDHCP: draft.usesDHCP ?? true, raMode: draft.raMode, addressMode: draft.addressMode,
             pools: pools ?? AllocationPools.computed(for: cidr, gateway: gateway),
-            dnsServers: try SubnetCheck.dnsServers(draft.dnsServers ?? [], change.config.limits),
-            hostRoutes: try SubnetCheck.hostRoutes(draft.hostRoutes ?? [], cidr, change.config.limits),
+            dnsServers: try SubnetCheck.dnsServers(draft.dnsServers ?? [], change.config.maximum),
+            hostRoutes: try SubnetCheck.hostRoutes(draft.hostRoutes ?? [], cidr, change.config.maximum),
             serviceTypes: draft.serviceTypes ?? [], publishesDNS: draft.publishesDNS ?? false,
             isExternal: network.isExternal, isShared: network.isShared, networkProject: network.project,
             standard: change.standard(draft.description, draft.tags))
@@ -117,9 +117,9 @@ package struct SubnetEngine: Sendable {
         subnet.usesDHCP = draft.usesDHCP ?? old.usesDHCP
         subnet.publishesDNS = draft.publishesDNS ?? old.publishesDNS
         subnet.serviceTypes = draft.serviceTypes ?? old.serviceTypes
-        if let servers = draft.dnsServers { subnet.dnsServers = try SubnetCheck.dnsServers(servers, change.config.limits) }
+        if let servers = draft.dnsServers { subnet.dnsServers = try SubnetCheck.dnsServers(servers, change.config.maximum) }
         if let routes = draft.hostRoutes {
-            subnet.hostRoutes = try SubnetCheck.hostRoutes(routes, old.cidr, change.config.limits)
+            subnet.hostRoutes = try SubnetCheck.hostRoutes(routes, old.cidr, change.config.maximum)
         }
         if let pools = draft.pools { subnet.pools = try AllocationPools.checked(pools, in: old.cidr) }
         if let gateway = draft.gateway {

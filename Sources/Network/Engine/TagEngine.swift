@@ -51,7 +51,7 @@ package struct TagEngine: Sendable {
             try context.authorizeChange(
                 PolicyName("\(action)_\(found.resource):tags"), seenBy: PolicyName("get_\(found.resource)"), found.target,
                 missing: found.missing)
-            let tags = try Self.apply(edit, to: Set(JSONList.strings(found.tags)), change.config.limits)
+            let tags = try Self.apply(edit, to: Set(JSONList.strings(found.tags)), change.config.maximum)
             try change.transaction.execute(
                 """
                 UPDATE \(name: found.table)

@@ -17,16 +17,19 @@ struct AllocationRoutes: Sendable {
         routing.add(.put, one, "placement:allocations:update", takesBody: true, answersJSON: false, putConsumer)
         routing.add(.delete, one, "placement:allocations:delete", answersJSON: false, deleteConsumer)
         routing.add(
-            .post, "/allocations", "placement:allocations:manage", since: 13, takesBody: true, answersJSON: false, postMany)
+            .post, "/allocations", "placement:allocations:manage", since: 13, takesBody: true, answersJSON: false,
+            postMany)
         routing.add(
-            .get, "/resource_providers/{uuid}/allocations", "placement:resource_providers:allocations:list", showProvider)
+            .get, "/resource_providers/{uuid}/allocations", "placement:resource_providers:allocations:list",
+            showProvider)
         routing.add(
             .post, "/reshaper", "placement:reshaper:reshape", since: 30, takesBody: true, answersJSON: false, reshape)
     }
 
     private func showConsumer(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let minor = context.microversion.minor
-        let held = try await engine.allocations(ofConsumer: AllocationWire.canonical(request.parameter("consumer_uuid")))
+        let held = try await engine.allocations(
+            ofConsumer: AllocationWire.canonical(request.parameter("consumer_uuid")))
         let bytes = JSONWriter.object { writer in
             writer.object("allocations") { allocations in
                 for (provider, entries) in AllocationWire.grouped(held.allocations, by: \.provider.rawValue) {
@@ -123,7 +126,9 @@ enum AllocationWire {
     }
 
     static func claims(_ body: JSON, minor: Int) -> [ConsumerClaim] {
-        (body.object ?? [:]).sorted { $0.key < $1.key }.map { claim(ProviderWire.dashed($0.key), $0.value, minor: minor) }
+        (body.object ?? [:]).sorted { $0.key < $1.key }.map {
+            claim(ProviderWire.dashed($0.key), $0.value, minor: minor)
+        }
     }
 
     /// From a body that fits its schema.

@@ -66,7 +66,8 @@ enum CandidateQuery {
     private static func limit(_ request: APIRequest) throws -> Int? {
         guard let text = request.queryAll("limit").first else { return nil }
         guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), text.first != "0", let limit = Int(text) else {
-            throw PlacementQuery.invalid("'\(text)' does not match '^[1-9][0-9]*$'\n\nFailed validating 'pattern' in schema")
+            throw PlacementQuery.invalid(
+                "'\(text)' does not match '^[1-9][0-9]*$'\n\nFailed validating 'pattern' in schema")
         }
         return limit
     }

@@ -58,7 +58,9 @@ enum PlacementFaults {
             let text = words.count > 3 ? String(words[3]) : ""
             // A version before 1 is well formed, only out of range.
             let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-            if parts.count == 2, parts.allSatisfy({ Int($0) != nil }) { return (406, "Unacceptable version header: \(text)") }
+            if parts.count == 2, parts.allSatisfy({ Int($0) != nil }) {
+                return (406, "Unacceptable version header: \(text)")
+            }
             return (400, "invalid version string: \(text)")
         default: return (status, error.message)
         }

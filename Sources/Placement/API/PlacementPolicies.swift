@@ -30,10 +30,11 @@ package enum PlacementPolicies {
         }
         + [
             PolicyRule("placement:unknown_path", "@", "Learn that a path does not exist."),
-            PolicyRule("placement:resource_providers:usages", adminOrService, "Show what consumers hold of a provider."),
+            PolicyRule(
+                "placement:resource_providers:usages", adminOrService, "Show what consumers hold of a provider."),
             PolicyRule(
                 "placement:usages", "rule:admin_or_project_reader_or_service_api", "Show what a project holds in all."),
-            // Upstream keeps this for services; its deprecated default, in force there too, adds administrators.
+            // Upstream keeps this for services; here administrators may repair by hand, too.
             PolicyRule("placement:reshaper:reshape", adminOrService, "Move inventory between providers."),
         ]
 }

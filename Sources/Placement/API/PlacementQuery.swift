@@ -14,7 +14,9 @@ enum GroupSuffix {
     }
 
     static func isValid(_ text: Substring, minor: Int) -> Bool {
-        if minor >= 33 { return (1...64).contains(text.unicodeScalars.count) && text.unicodeScalars.allSatisfy(isCharacter) }
+        if minor >= 33 {
+            return (1...64).contains(text.unicodeScalars.count) && text.unicodeScalars.allSatisfy(isCharacter)
+        }
         return text.first != "0" && !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
     }
 }
@@ -33,7 +35,9 @@ enum PlacementQuery {
     }
 
     static func uuid(_ name: String, _ text: String) throws -> String {
-        guard UUIDText.isUUID(text) else { throw invalid("'\(text)' is not a 'uuid'\n\nFailed validating 'format' in schema") }
+        guard UUIDText.isUUID(text) else {
+            throw invalid("'\(text)' is not a 'uuid'\n\nFailed validating 'format' in schema")
+        }
         return text.lowercased()
     }
 
@@ -42,7 +46,9 @@ enum PlacementQuery {
         let expected =
             "Badly formed resources parameter. Expected resources query string parameter in form: "
             + "?resources=VCPU:2,MEMORY_MB:1024. Got: "
-        guard text.contains(where: { !$0.isWhitespace }) else { throw CloudError.badRequest(expected + "empty string.") }
+        guard text.contains(where: { !$0.isWhitespace }) else {
+            throw CloudError.badRequest(expected + "empty string.")
+        }
         var resources: [String: Int64] = [:]
         for entry in text.split(separator: ",", omittingEmptySubsequences: false) {
             let parts = entry.split(separator: ":", omittingEmptySubsequences: false)
@@ -98,7 +104,8 @@ enum PlacementQuery {
         let traits = value.dropFirst(3).split(separator: ",", omittingEmptySubsequences: false).map(trim)
         guard !traits.contains("") else {
             throw invalid(
-                "Expected 'required' parameter value of the form: in:HW_CPU_X86_VMX,CUSTOM_MAGIC. Got an empty trait in: \(value)")
+                "Expected 'required' parameter value of the form: in:HW_CPU_X86_VMX,CUSTOM_MAGIC. Got an empty trait in: \(value)"
+            )
         }
         guard !traits.contains(where: { $0.hasPrefix("!") }) else {
             throw invalid("\(form) does not support forbidden traits. Got: \(value)")
@@ -150,7 +157,8 @@ enum PlacementQuery {
         let rest = isForbidden ? value.dropFirst() : value[...]
         let list =
             rest.hasPrefix("in:")
-            ? rest.dropFirst(3).split(separator: ",", omittingEmptySubsequences: false).map(String.init) : [String(rest)]
+            ? rest.dropFirst(3).split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            : [String(rest)]
         for aggregate in list where !UUIDText.isUUID(aggregate) {
             throw invalid("Expected 'member_of' parameter to contain valid UUID(s). Got: \(aggregate)")
         }

@@ -92,7 +92,8 @@ struct PlacementRouting {
     // MARK: Answers
 
     /// Since 1.15 with the time of the last change and word that nobody may keep the answer.
-    static func json(_ status: Int = 200, _ bytes: [UInt8], modified: Timestamp, _ context: CallContext) -> HTTPResponse {
+    static func json(_ status: Int = 200, _ bytes: [UInt8], modified: Timestamp, _ context: CallContext) -> HTTPResponse
+    {
         stamped(.json(status, bytes), modified: modified, context.microversion)
     }
 

@@ -115,7 +115,9 @@ indirect enum PlacementSchema: Sendable {
             if let schema = fields.properties[name] {
                 do { try schema.check(entry) } catch { throw error.below("properties", name) }
             } else if let pattern = fields.pattern, pattern.key.matches(name) {
-                do { try pattern.schema.check(entry) } catch { throw error.below("patternProperties", pattern.key.text) }
+                do { try pattern.schema.check(entry) } catch {
+                    throw error.below("patternProperties", pattern.key.text)
+                }
             } else if !fields.allowsOthers {
                 if let pattern = fields.pattern {
                     throw Mismatch(
@@ -127,7 +129,8 @@ indirect enum PlacementSchema: Sendable {
         }
     }
 
-    private static func checkString(_ value: JSON, _ length: ClosedRange<Int>, _ pattern: KeyPattern?) throws(Mismatch) {
+    private static func checkString(_ value: JSON, _ length: ClosedRange<Int>, _ pattern: KeyPattern?) throws(Mismatch)
+    {
         guard let text = value.string else { throw Mismatch("type", value, "is not of type 'string'") }
         let count = text.unicodeScalars.count
         if count < length.lowerBound {

@@ -38,7 +38,8 @@ enum PlacementSchemas {
 
     private static let inventoryProperties: [String: PlacementSchema] = [
         "resource_provider_generation": .integer(), "total": .integer(1...maximumInt),
-        "reserved": .integer(0...maximumInt), "min_unit": .integer(1...maximumInt), "max_unit": .integer(1...maximumInt),
+        "reserved": .integer(0...maximumInt), "min_unit": .integer(1...maximumInt),
+        "max_unit": .integer(1...maximumInt),
         "step_size": .integer(1...maximumInt), "allocation_ratio": .number(maximum: maximumRatio),
     ]
 
@@ -66,8 +67,8 @@ enum PlacementSchemas {
     private static let resources = PlacementSchema.object(
         .init(pattern: (.word, .integer(1...Int64.max)), minimumCount: 1))
 
-    /// Until 1.11 a list, since 1.12 a map by provider; since 1.28 with generations, since 1.34 with mappings, since 1.38
-    /// with a type.
+    /// Until 1.11 a list, since 1.12 a map by provider; since 1.28 with generations, since 1.34 with mappings,
+    /// since 1.38 with a type.
     static func allocations(minor: Int, isPost: Bool = false) -> PlacementSchema {
         var fields = PlacementSchema.Fields(
             properties: ["project_id": .string(name255), "user_id": .string(name255)],

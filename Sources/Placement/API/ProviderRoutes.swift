@@ -18,7 +18,8 @@ struct ProviderRoutes: Sendable {
             .post, providers, "placement:resource_providers:create", takesBody: true, answersJSON: false, create)
         routing.add(.get, providers + "/{uuid}", "placement:resource_providers:show", show)
         routing.add(
-            .put, providers + "/{uuid}", "placement:resource_providers:update", takesBody: true, answersJSON: false, update)
+            .put, providers + "/{uuid}", "placement:resource_providers:update", takesBody: true, answersJSON: false,
+            update)
         routing.add(.delete, providers + "/{uuid}", "placement:resource_providers:delete", answersJSON: false, delete)
         routing.add(
             .get, providers + "/{uuid}/aggregates", "placement:resource_providers:aggregates:list", since: 1,
@@ -160,7 +161,9 @@ struct ProviderWire {
         writer.field("generation", provider.generation)
         writer.array("links") { links in
             Self.link("self", path, &links)
-            for (rel, since) in [("inventories", 0), ("usages", 0), ("aggregates", 1), ("traits", 6), ("allocations", 11)]
+            for (rel, since) in [
+                ("inventories", 0), ("usages", 0), ("aggregates", 1), ("traits", 6), ("allocations", 11),
+            ]
             where minor >= since {
                 Self.link(rel, "\(path)/\(rel)", &links)
             }

@@ -16,10 +16,12 @@ struct ResourceClassRoutes: Sendable {
         let rule = "placement:resource_classes:"
         routing.add(.get, "/resource_classes", PolicyName(rule + "list"), since: 2, list)
         routing.add(
-            .post, "/resource_classes", PolicyName(rule + "create"), since: 2, takesBody: true, answersJSON: false, create)
+            .post, "/resource_classes", PolicyName(rule + "create"), since: 2, takesBody: true, answersJSON: false,
+            create)
         routing.add(.get, "/resource_classes/{name}", PolicyName(rule + "show"), since: 2, show)
         routing.add(.put, "/resource_classes/{name}", PolicyName(rule + "update"), since: 2, answersJSON: false, update)
-        routing.add(.delete, "/resource_classes/{name}", PolicyName(rule + "delete"), since: 2, answersJSON: false, delete)
+        routing.add(
+            .delete, "/resource_classes/{name}", PolicyName(rule + "delete"), since: 2, answersJSON: false, delete)
     }
 
     private static func path(_ name: String) -> String { "/placement/resource_classes/\(name)" }

@@ -74,7 +74,8 @@ struct TraitRoutes: Sendable {
         let isNew = try await engine.ensureTrait(name)
         let created = try await engine.trait(name)
         return PlacementRouting.empty(
-            isNew ? 201 : 204, location: "\(request.serviceURL)/traits/\(name)", modified: created ?? clock.now(), context)
+            isNew ? 201 : 204, location: "\(request.serviceURL)/traits/\(name)", modified: created ?? clock.now(),
+            context)
     }
 
     private func delete(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {

@@ -77,7 +77,8 @@ extension PlacementEngine {
         }
         if let name = try names.missingClasses(wanted.map(\.resourceClass), tx).sorted().first {
             throw CloudError.badRequest(
-                "Unable to allocate inventory for consumer \(claims.first?.consumer ?? ""): No such resource class \(name).")
+                "Unable to allocate inventory for consumer \(claims.first?.consumer ?? ""): No such resource class \(name)."
+            )
         }
         let before = try usage(of: wanted, tx)
         var released: [Allocation] = []
@@ -103,19 +104,23 @@ extension PlacementEngine {
             let have = existing.map { String($0.generation) } ?? "null"
             let got = expected.map(String.init) ?? "None"
             throw CloudError.conflict(
-                "consumer generation conflict - expected \(have) but got \(got)", kind: PlacementErrors.concurrentUpdate)
+                "consumer generation conflict - expected \(have) but got \(got)", kind: PlacementErrors.concurrentUpdate
+            )
         }
         return existing
     }
 
-    private func store(_ claims: [ConsumerClaim], _ existing: [Consumer?], at now: Timestamp, _ tx: any Transaction) throws {
+    private func store(_ claims: [ConsumerClaim], _ existing: [Consumer?], at now: Timestamp, _ tx: any Transaction)
+        throws
+    {
         for (claim, existing) in zip(claims, existing) {
             if claim.allocations.isEmpty {
                 if existing != nil { try allocations.delete(claim.consumer, tx) }
                 continue
             }
             let consumer = Consumer(
-                id: claim.consumer, projectID: claim.projectID, userID: claim.userID, type: claim.type ?? existing?.type,
+                id: claim.consumer, projectID: claim.projectID, userID: claim.userID,
+                type: claim.type ?? existing?.type,
                 generation: (existing?.generation ?? 0) + 1)
             if existing == nil {
                 try allocations.insert(consumer, at: now, tx)
@@ -144,7 +149,9 @@ extension PlacementEngine {
     private func checkRoom(_ wanted: [Allocation], before: [Place: Int64], _ tx: any Transaction) throws {
         var sums: [Place: Int64] = [:]
         var records: [ResourceProviderID: [InventoryRecord]] = [:]
-        let ordered = wanted.sorted { ($0.provider, $0.resourceClass, $0.consumer) < ($1.provider, $1.resourceClass, $1.consumer) }
+        let ordered = wanted.sorted {
+            ($0.provider, $0.resourceClass, $0.consumer) < ($1.provider, $1.resourceClass, $1.consumer)
+        }
         for allocation in ordered {
             let found = try records[allocation.provider] ?? inventories.records(of: allocation.provider, tx)
             records[allocation.provider] = found
@@ -184,9 +191,10 @@ extension PlacementEngine {
             for (id, entry) in wanted.sorted(by: { $0.key < $1.key }) {
                 guard let provider = try providers.provider(id, tx) else {
                     throw CloudError(
-                        .badRequest, """
-                            Resource provider \(id) in inventories not found: No resource provider with uuid \(id) found
-                            """, kind: PlacementErrors.providerNotFound)
+                        .badRequest,
+                        """
+                        Resource provider \(id) in inventories not found: No resource provider with uuid \(id) found
+                        """, kind: PlacementErrors.providerNotFound)
                 }
                 guard provider.generation == entry.generation else {
                     throw CloudError.conflict(

@@ -14,7 +14,8 @@ extension PlacementEngine {
 
     private func checkNames(_ request: CandidateRequest, _ tx: any Transaction) throws {
         if let name = try names.missingClasses(request.groups.values.flatMap(\.resources.keys), tx).sorted().first {
-            throw CloudError.badRequest("Invalid resource class in resources parameter: No such resource class \(name).")
+            throw CloudError.badRequest(
+                "Invalid resource class in resources parameter: No such resource class \(name).")
         }
         let traits = request.groups.values.flatMap { $0.requiredTraits.flatMap { $0 } + $0.forbiddenTraits }
         let missing = try names.missingTraits(traits + request.rootRequiredTraits + request.rootForbiddenTraits, tx)
@@ -84,7 +85,9 @@ struct CandidateSearch {
 
     // MARK: One group
 
-    private mutating func solve(_ suffix: String, _ group: CandidateRequest.Group, _ tx: any Transaction) throws -> [Part] {
+    private mutating func solve(_ suffix: String, _ group: CandidateRequest.Group, _ tx: any Transaction) throws
+        -> [Part]
+    {
         var root: ResourceProviderID?
         if let member = group.inTree {
             root = try tx.first("SELECT root_id FROM placement_providers WHERE id = \(member)") { $0.id(0) }
@@ -123,12 +126,14 @@ struct CandidateSearch {
     }
 
     /// The common case, hosts without trees, stops at the limit, since nothing later can drop a candidate.
-    private func singles(_ filter: ProviderFilter, _ resources: [String: Int64], _ tx: any Transaction) throws -> [Pair] {
+    private func singles(_ filter: ProviderFilter, _ resources: [String: Int64], _ tx: any Transaction) throws -> [Pair]
+    {
         let isFinal = request.groups.count == 1 && !hasTrees && sharing.isEmpty && anchors == nil
         let limit: SQL = request.limit.map { isFinal ? "LIMIT \($0)" : "" } ?? ""
         let map = { (row: any Row) in Pair(provider: row.id(0), root: row.id(1)) }
         guard let first = resources.sorted(by: { $0.key < $1.key }).first else {
-            return try tx.query("SELECT p.id, p.root_id FROM placement_providers p WHERE \(filter.condition) \(limit)", map)
+            return try tx.query(
+                "SELECT p.id, p.root_id FROM placement_providers p WHERE \(filter.condition) \(limit)", map)
         }
         var rest = filter
         rest.resources = resources
@@ -249,7 +254,8 @@ struct CandidateSearch {
         -> [ResourceProviderID: Set<String>]
     {
         var traits: [ResourceProviderID: Set<String>] = [:]
-        try tx.forEach("SELECT provider_id, trait FROM placement_provider_traits WHERE trait IN \(list: named)") { row in
+        try tx.forEach("SELECT provider_id, trait FROM placement_provider_traits WHERE trait IN \(list: named)") {
+            row in
             let id: ResourceProviderID = row.id(0)
             if providers.contains(id) { traits[id, default: []].insert(row.text(1)) }
         }

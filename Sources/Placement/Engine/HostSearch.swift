@@ -118,7 +118,8 @@ struct HostSearch {
         return records
     }
 
-    private func traits(of ids: [ResourceProviderID], _ tx: any Transaction) throws -> [ResourceProviderID: Set<String>] {
+    private func traits(of ids: [ResourceProviderID], _ tx: any Transaction) throws -> [ResourceProviderID: Set<String>]
+    {
         let named = request.requiredTraits + request.forbiddenTraits
         guard !named.isEmpty else { return [:] }
         var traits: [ResourceProviderID: Set<String>] = [:]
@@ -139,11 +140,14 @@ struct HostSearch {
                 continue
             }
             if room.capacity - room.used < amount {
-                reasons.append("\(name): wants \(amount), \(max(0, room.capacity - room.used)) of \(room.capacity) left")
+                reasons.append(
+                    "\(name): wants \(amount), \(max(0, room.capacity - room.used)) of \(room.capacity) left")
             }
             if amount > room.maxUnit { reasons.append("\(name): wants \(amount), at most \(room.maxUnit) for one") }
             if amount < room.minUnit { reasons.append("\(name): wants \(amount), at least \(room.minUnit) for one") }
-            if amount % room.stepSize != 0 { reasons.append("\(name): wants \(amount), gives steps of \(room.stepSize)") }
+            if amount % room.stepSize != 0 {
+                reasons.append("\(name): wants \(amount), gives steps of \(room.stepSize)")
+            }
         }
         for trait in request.requiredTraits where !traits.contains(trait) { reasons.append("lacks trait \(trait)") }
         for trait in request.forbiddenTraits where traits.contains(trait) { reasons.append("has trait \(trait)") }

@@ -73,7 +73,8 @@ extension PlacementEngine {
     }
 
     package func addInventory(
-        _ name: String, _ inventory: ResourceInventory, to id: ResourceProviderID, generation: Int64?, mayReserveAll: Bool
+        _ name: String, _ inventory: ResourceInventory, to id: ResourceProviderID, generation: Int64?,
+        mayReserveAll: Bool
     ) async throws -> Inventories {
         let now = clock.now()
         return try await database.write { tx in
@@ -85,7 +86,8 @@ extension PlacementEngine {
             }
             guard try inventories.record(of: id, name, tx) == nil else {
                 throw CloudError.conflict(
-                    "Update conflict: inventory of class \(name) already exists", kind: PlacementErrors.concurrentUpdate)
+                    "Update conflict: inventory of class \(name) already exists", kind: PlacementErrors.concurrentUpdate
+                )
             }
             let record = InventoryRecord(name, inventory, updatedAt: now)
             try inventories.put(record, of: id, tx)
@@ -94,7 +96,8 @@ extension PlacementEngine {
     }
 
     package func updateInventory(
-        _ name: String, _ inventory: ResourceInventory, of id: ResourceProviderID, generation: Int64, mayReserveAll: Bool
+        _ name: String, _ inventory: ResourceInventory, of id: ResourceProviderID, generation: Int64,
+        mayReserveAll: Bool
     ) async throws -> Inventories {
         let now = clock.now()
         return try await database.write { tx in

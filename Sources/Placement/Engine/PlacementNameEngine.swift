@@ -63,7 +63,8 @@ extension PlacementEngine {
         try await database.read { tx in
             let custom = try names.customClasses(tx)
             return NameList(
-                names: StandardResourceClasses.names + custom.map(\.name), lastModified: custom.compactMap(\.createdAt).max())
+                names: StandardResourceClasses.names + custom.map(\.name),
+                lastModified: custom.compactMap(\.createdAt).max())
         }
     }
 

@@ -19,7 +19,8 @@ extension PlacementEngine: PlacementService {
                     try providers.insert(new, tx)
                 } catch DatabaseError.unique {
                     throw CloudError.conflict(
-                        "Conflicting resource provider name: \(name) already exists.", kind: PlacementErrors.duplicateName)
+                        "Conflicting resource provider name: \(name) already exists.",
+                        kind: PlacementErrors.duplicateName)
                 }
                 provider = new
             }
@@ -69,7 +70,8 @@ extension PlacementEngine: PlacementService {
         let resources = resources.filter { $0.value != 0 }
         try await database.write { tx in
             let held = try allocations.allocations(ofConsumer: consumer, tx)
-            let same = Dictionary(uniqueKeysWithValues: held.filter { $0.provider == provider }.map { ($0.resourceClass, $0.used) })
+            let same = Dictionary(
+                uniqueKeysWithValues: held.filter { $0.provider == provider }.map { ($0.resourceClass, $0.used) })
             if same == resources, same.count == held.count { return }
             let claim = ConsumerClaim(
                 consumer: consumer, projectID: project.rawValue, userID: user.rawValue, type: "INSTANCE",
@@ -120,7 +122,8 @@ package enum PlacementNames {
     package static func isWord(_ name: String) -> Bool {
         !name.isEmpty
             && name.utf8.allSatisfy {
-                (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "_")
+                (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) || (0x30...0x39).contains($0)
+                    || $0 == UInt8(ascii: "_")
             }
     }
 }

@@ -13,7 +13,8 @@ extension PlacementEngine {
         return try await database.write { tx in
             func refused(_ reason: String) -> CloudError {
                 .badRequest(
-                    "Unable to create resource provider \"\(name)\", \(id): Object action create failed because: \(reason)")
+                    "Unable to create resource provider \"\(name)\", \(id): Object action create failed because: \(reason)"
+                )
             }
             var root = id
             if let parent {
@@ -59,7 +60,8 @@ extension PlacementEngine {
     }
 
     /// `inTree` names any provider of the tree.
-    package func listProviders(_ filter: ProviderFilter, inTree: ResourceProviderID?) async throws -> [ResourceProvider] {
+    package func listProviders(_ filter: ProviderFilter, inTree: ResourceProviderID?) async throws -> [ResourceProvider]
+    {
         try await database.read { tx in
             var filter = filter
             if let inTree {
@@ -71,7 +73,8 @@ extension PlacementEngine {
                 throw CloudError.badRequest(
                     "Invalid resource class in resources parameter: No such resource class \(name).")
             }
-            let missingTraits = try names.missingTraits(filter.requiredTraits.flatMap { $0 } + filter.forbiddenTraits, tx)
+            let missingTraits = try names.missingTraits(
+                filter.requiredTraits.flatMap { $0 } + filter.forbiddenTraits, tx)
             guard missingTraits.isEmpty else {
                 throw CloudError.badRequest(
                     """

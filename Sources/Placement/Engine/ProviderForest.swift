@@ -30,7 +30,8 @@ struct ProviderForest {
              WHERE r.root_id IN (SELECT m.root_id FROM placement_providers m WHERE m.id IN \(list: members))
             """
         var new: Set<ResourceProviderID> = []
-        try tx.forEach("SELECT p.id, p.parent_id, p.root_id FROM placement_providers p WHERE p.id IN (\(trees))") { row in
+        try tx.forEach("SELECT p.id, p.parent_id, p.root_id FROM placement_providers p WHERE p.id IN (\(trees))") {
+            row in
             let id: ResourceProviderID = row.id(0)
             guard byID[id] == nil else { return }
             new.insert(id)

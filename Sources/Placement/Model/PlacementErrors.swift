@@ -30,7 +30,8 @@ package enum PlacementErrors {
     /// No inventory of that class there.
     static func invalidInventory(_ resourceClass: String, _ provider: ResourceProviderID) -> CloudError {
         .conflict(
-            "Unable to allocate inventory: Inventory for '\(resourceClass)' on resource provider '\(provider)' invalid.")
+            "Unable to allocate inventory: Inventory for '\(resourceClass)' on resource provider '\(provider)' invalid."
+        )
     }
 
     static func capacityExceeded(_ resourceClass: String, _ provider: ResourceProviderID) -> CloudError {

@@ -55,7 +55,8 @@ package struct AllocationStore: Sendable {
             """
         ) {
             Consumer(
-                id: $0.text(0), projectID: $0.text(1), userID: $0.text(2), type: $0.textOrNil(3), generation: $0.int64(4))
+                id: $0.text(0), projectID: $0.text(1), userID: $0.text(2), type: $0.textOrNil(3),
+                generation: $0.int64(4))
         }
     }
 

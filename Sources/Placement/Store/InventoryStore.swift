@@ -58,7 +58,8 @@ package struct InventoryStore: Sendable {
 
     func delete(_ resourceClass: String, of provider: ResourceProviderID, _ tx: any Transaction) throws -> Bool {
         try tx.execute(
-            "DELETE FROM placement_inventories WHERE provider_id = \(provider) AND resource_class = \(resourceClass)") == 1
+            "DELETE FROM placement_inventories WHERE provider_id = \(provider) AND resource_class = \(resourceClass)")
+            == 1
     }
 
     /// Counts what consumers hold of these classes.

@@ -20,8 +20,8 @@ package enum PlacementMigrations {
                 """,
                 "CREATE INDEX placement_providers_by_root ON placement_providers (root_id)",
                 "CREATE INDEX placement_providers_by_parent ON placement_providers (parent_id)",
-                // `capacity` follows from the columns before it, and `used` from the allocations: both are written by the
-                // statement that changes what they follow from, so that a search need not add up anything.
+                // `capacity` follows from the columns before it, and `used` from the allocations: both are written
+                // by the transaction that changes what they follow from, so that a search adds up nothing.
                 """
                 CREATE TABLE placement_inventories (
                     provider_id TEXT NOT NULL REFERENCES placement_providers (id),

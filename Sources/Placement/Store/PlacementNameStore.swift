@@ -37,7 +37,8 @@ package struct PlacementNameStore: Sendable {
     /// False: it was there.
     func insertTrait(_ name: String, at time: Timestamp, _ tx: any Transaction) throws -> Bool {
         try tx.execute(
-            "INSERT INTO placement_traits (name, created_at) VALUES (\(name), \(time)) ON CONFLICT (name) DO NOTHING") == 1
+            "INSERT INTO placement_traits (name, created_at) VALUES (\(name), \(time)) ON CONFLICT (name) DO NOTHING")
+            == 1
     }
 
     func deleteTrait(_ name: String, _ tx: any Transaction) throws {

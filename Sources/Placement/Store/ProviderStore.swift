@@ -81,7 +81,9 @@ package struct ProviderStore: Sendable {
     }
 
     /// Says that the provider changed. False: somebody else changed it first.
-    func advance(_ id: ResourceProviderID, from generation: Int64, at time: Timestamp, _ tx: any Transaction) throws -> Bool {
+    func advance(_ id: ResourceProviderID, from generation: Int64, at time: Timestamp, _ tx: any Transaction) throws
+        -> Bool
+    {
         try tx.execute(
             """
             UPDATE placement_providers SET generation = generation + 1, updated_at = \(time)
@@ -92,7 +94,9 @@ package struct ProviderStore: Sendable {
     // MARK: Traits
 
     func traits(of id: ResourceProviderID, _ tx: any Transaction) throws -> [String] {
-        try tx.query("SELECT trait FROM placement_provider_traits WHERE provider_id = \(id) ORDER BY trait") { $0.text(0) }
+        try tx.query("SELECT trait FROM placement_provider_traits WHERE provider_id = \(id) ORDER BY trait") {
+            $0.text(0)
+        }
     }
 
     func setTraits(_ traits: some Sequence<String>, of id: ResourceProviderID, _ tx: any Transaction) throws {

@@ -89,15 +89,17 @@ package struct APIRouter: HTTPHandler {
     private func answer(_ request: HTTPRequest, _ requestID: String, _ caller: inout Principal?) async
         -> (HTTPResponse, service: String)
     {
+        let parts = request.path.split(separator: "/")
+        guard let mounted = parts.first.flatMap({ services[String($0)] }) ?? root else {
+            return (HTTPResponse(status: 404), "none")
+        }
         var segments: [String] = []
-        for part in request.path.split(separator: "/") {
+        for part in parts {
             guard let segment = Percent.decode(part), !segment.utf8.contains(0) else {
-                return (HTTPResponse(status: 400), "none")
+                let error = CloudError.badRequest("The path is not text in UTF-8.")
+                return (render(error, mounted.api, request, requestID), mounted.api.serviceType)
             }
             segments.append(segment)
-        }
-        guard let mounted = segments.first.flatMap({ services[$0] }) ?? root else {
-            return (HTTPResponse(status: 404), "none")
         }
         let below = Array(segments.dropFirst(mounted.segments.count))
         var version: Microversion?

@@ -22,6 +22,10 @@ package protocol ConfigSection: Sendable {
     init()
 }
 
+/// Options of a section that belong together: `var quota = Quota()` in the section and `@ConfigOption(…) var ports` in
+/// `Quota` make `quota-ports`.
+package protocol ConfigGroup: Sendable {}
+
 /// One option: a default, what is allowed, and help for who sets it.
 @propertyWrapper
 package struct ConfigOption<Value: ConfigValue>: Sendable {
@@ -74,6 +78,12 @@ package struct ConfigOption<Value: ConfigValue>: Sendable {
     package init(wrappedValue: Value, _ help: String, range: ClosedRange<Value>) where Value: Comparable {
         let bounds = "\(range.lowerBound.configText) to \(range.upperBound.configText)"
         self.init(wrappedValue, help, bounds) { range.contains($0) }
+    }
+
+    /// None by default.
+    package init<Wrapped: ConfigValue & Comparable>(_ help: String, range: ClosedRange<Wrapped>) where Value == Wrapped? {
+        let bounds = "\(range.lowerBound.configText) to \(range.upperBound.configText)"
+        self.init(nil, help, bounds) { $0.map { range.contains($0) } ?? true }
     }
 
     package init(wrappedValue: Value, _ help: String, length: ClosedRange<Int>) where Value == String {

@@ -51,8 +51,9 @@ extension Configuration {
 }
 
 /// The known name that a mistyped one is closest to.
-enum Nearest {
-    static func hint(_ name: String, among known: [String]) -> String {
+package enum Nearest {
+    /// `; did you mean 'network'?`, or nothing when none is close.
+    package static func hint(_ name: String, among known: [String]) -> String {
         let nearest = known.min { (distance(name, $0), $0) < (distance(name, $1), $1) }
         guard let nearest, distance(name, nearest) <= max(2, name.count / 3) else { return "" }
         return "; did you mean '\(nearest)'?"

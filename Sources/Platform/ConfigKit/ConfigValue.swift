@@ -23,6 +23,12 @@ extension Int: ConfigValue {
     package var configText: String { "\(self)" }
 }
 
+extension Int64: ConfigValue {
+    package static var kind: String { "number" }
+    package static func parse(_ text: String) -> Int64? { Int64(text) }
+    package var configText: String { "\(self)" }
+}
+
 extension Double: ConfigValue {
     package static var kind: String { "decimal number" }
     package static func parse(_ text: String) -> Double? { Double(text).flatMap { $0.isFinite ? $0 : nil } }
@@ -59,6 +65,17 @@ extension Array: ConfigValue where Element: ConfigValue {
         return values.count == parts.count ? values : nil
     }
     package var configText: String { map(\.configText).joined(separator: ",") }
+}
+
+/// Both ends included.
+extension ClosedRange: ConfigValue where Bound == Int {
+    package static var kind: String { "range such as 1-4094" }
+    package static func parse(_ text: String) -> ClosedRange<Int>? {
+        let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+        guard ends.count == 2, let lower = ends[0], let upper = ends[1], lower <= upper else { return nil }
+        return lower...upper
+    }
+    package var configText: String { "\(lowerBound)-\(upperBound)" }
 }
 
 /// None where the text is empty.

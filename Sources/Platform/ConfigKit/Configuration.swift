@@ -27,7 +27,7 @@ package struct ConfigSource: Sendable {
 package struct Configuration: Sendable {
     package static let environmentPrefix = "HANEUL_"
     /// Variables with the prefix that are no options: they tell commands where things are.
-    package static let reservedVariables: Set<String> = ["HANEUL_STATE", "HANEUL_CONFIG"]
+    package static let reservedVariables: Set<String> = ["HANEUL_STATE", "HANEUL_LISTEN_DESCRIPTOR"]
 
     private let sections: [any ConfigSection]
 
@@ -63,25 +63,42 @@ struct ConfigEntry {
 
     /// The options of a section, in the order in which they are declared.
     static func entries(of section: any ConfigSection) -> [ConfigEntry] {
-        Mirror(reflecting: section).children.compactMap { child in
-            guard let label = child.label, let option = child.value as? any AnyConfigOption else { return nil }
+        entries(in: section, section: type(of: section).section, prefix: "")
+    }
+
+    private static func entries(in holder: Any, section: String, prefix: String) -> [ConfigEntry] {
+        Mirror(reflecting: holder).children.flatMap { child -> [ConfigEntry] in
+            let label = child.label ?? ""
+            if let group = child.value as? any ConfigGroup {
+                return entries(in: group, section: section, prefix: prefix + kebab(label[...]) + "-")
+            }
+            guard let option = child.value as? any AnyConfigOption else { return [] }
             // A wrapper's storage is the property's name behind an underscore.
-            return ConfigEntry(section: type(of: section).section, key: kebab(label.dropFirst()), option: option)
+            return [ConfigEntry(section: section, key: prefix + kebab(label.dropFirst()), option: option)]
         }
     }
 
-    /// `dnsDomain` is `dns-domain`; `maximumURLBytes` is `maximum-url-bytes`.
+    /// `dnsDomain` is `dns-domain`, `maximumURLBytes` is `maximum-url-bytes`, `fixedIPs` is `fixed-ips`, `cacheMiB` is
+    /// `cache-mib`.
     static func kebab(_ name: Substring) -> String {
         let letters = Array(name)
         var result = ""
         for (index, letter) in letters.enumerated() {
-            let startsWord =
-                letter.isUppercase && index > 0
-                && (!letters[index - 1].isUppercase || index + 1 < letters.count && letters[index + 1].isLowercase)
-            if startsWord { result += "-" }
+            if letter.isUppercase, startsWord(letters, index) { result += "-" }
             result += letter.lowercased()
         }
         return result
+    }
+
+    /// Whether the capital at `index` is a word's first letter, and not a later one of an acronym or a unit.
+    private static func startsWord(_ letters: [Character], _ index: Int) -> Bool {
+        guard index > 0 else { return false }
+        if letters[index - 1].isUppercase {
+            guard index + 1 < letters.count, letters[index + 1].isLowercase else { return false }
+            let isPlural = letters[index + 1] == "s" && (index + 2 == letters.count || letters[index + 2].isUppercase)
+            return !isPlural
+        }
+        return !(letters[index] == "B" && index > 1 && letters[index - 1] == "i" && letters[index - 2].isUppercase)
     }
 }
 

@@ -4,7 +4,7 @@ import Glibc
 import Synchronization
 
 /// How much a line matters. `debug` nothing to do, `info` work done, `warning` repaired something, `error` someone must look.
-package enum LogLevel: Int, Sendable, Comparable {
+package enum LogLevel: Int, Sendable, Comparable, CaseIterable {
     case debug, info, warning, error
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }

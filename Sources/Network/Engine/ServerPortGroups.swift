@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import NetworkContract
+
+/// Security groups of a server's ports, which Compute's API changes for all of them at once.
+extension NetworkEngine {
+    package func setSecurityGroup(_ id: SecurityGroupID, isMember: Bool, ofServer server: String) async throws {
+        try await environment.write { change in
+            let ports = try PortStore.all(where: "p.device_id = \(server)", change.transaction)
+            var changed = false
+            for port in ports where port.groups.contains(id) != isMember {
+                guard let network = try NetworkStore.find(port.network, for: nil, change.transaction) else { continue }
+                var draft = PortDraft()
+                draft.groups = isMember ? port.groups + [id] : port.groups.filter { $0 != id }
+                _ = try PortOperations.update(port, draft, on: network, change)
+                changed = true
+            }
+            guard isMember || changed else {
+                throw CloudError.notFound(
+                    "Security group \(id) not associated with the instance \(server)",
+                    kind: "SecurityGroupNotExistsForInstance")
+            }
+        }
+    }
+}
