@@ -16,6 +16,11 @@ let usage = """
                               a shell in a guest
       haneul down             stop it; guests and data stay
       haneul purge            remove every trace of it
+
+    What can be set, in STATE/haneul.yaml and STATE/policy/, with HANEUL_… variables, or as flags of `haneul serve`:
+      haneul config reference print every option at its default
+      haneul policy reference [SERVICE]
+                              print every rule of access at its default
     """
 
 let words = Array(CommandLine.arguments.dropFirst())
@@ -29,6 +34,8 @@ do {
     case "ssh": try SSHCommand.run(Array(words.dropFirst()))
     case "host-init": try SandboxHost.run(Array(words.dropFirst()))
     case "prepare-switch": try await PrepareSwitchCommand.run()
+    case "config": try ConfigCommand.run(Array(words.dropFirst()))
+    case "policy": try PolicyCommand.run(Array(words.dropFirst()))
     case "serve": try await ServeCommand.run(Array(words.dropFirst()))
     case "save-guests": try await SaveGuestsCommand.run(Array(words.dropFirst()))
     case nil, "help", "--help", "-h": Terminal.say(usage)

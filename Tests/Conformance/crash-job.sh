@@ -3,6 +3,8 @@
 # deleted; afterwards every server is ACTIVE, or ERROR with a reason, or gone as asked, and nothing leaks.
 . "$(dirname "$0")/lib.sh"
 count=${COUNT:-20}
+# Twenty guests at once on a small machine.
+export HANEUL_COMPUTE_CPU_ALLOCATION_RATIO=32
 
 check "a cloud comes up" cloud_up
 export OS_CLOUD=haneul-admin
@@ -20,14 +22,14 @@ api() { # METHOD PATH [BODY]
         -H 'OpenStack-API-Version: compute 2.90' "http://127.0.0.1:$port$2" ${3:+-d "$3"}
 }
 # The API process, as the host's own /proc names it.
-serve_process() { in_host bash -c 'for p in /proc/[0-9]*; do tr "\0" " " <$p/cmdline 2>/dev/null | grep -q " serve --state" && echo ${p#/proc/}; done' | head -n 1; }
+serve_process() { in_host bash -c 'for p in /proc/[0-9]*; do tr "\0" " " <$p/cmdline 2>/dev/null | grep -q "^/proc/self/exe serve " && echo ${p#/proc/}; done' | head -n 1; }
 kill_serve() {
     local process
     process=$(serve_process)
     [ -n "$process" ] && in_host kill -9 "$process"
 }
 answers() { [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/healthz")" = 200 ]; }
-guests() { in_host bash -c 'ls /run/libvirt/qemu/*.pid 2>/dev/null | wc -l'; }
+guests() { in_host virsh -q list --name | grep -c .; }
 
 create() {
     local n

@@ -29,7 +29,7 @@ address=$(openstack floating ip create public -f value -c floating_ip_address)
 check "floating IP" openstack server add floating ip vm1 "$address"
 check "ssh to the first" within 90 ssh_guest "$address" true
 check "the second answers through the router" within 60 ssh_guest "$address" ping -c 1 -W 2 "$two"
-check "the second's ssh port is open" within 60 ssh_guest "$address" sh -c "nc -w 3 $two 22 </dev/null | grep -q SSH"
+check "the second's ssh port is open" within 60 ssh_guest "$address" "sleep 2 | nc -w 3 $two 22 | grep -q SSH"
 
 check "rule removed" openstack security group rule delete "$rule_ssh"
 sleep 1

@@ -79,16 +79,26 @@ struct AccessTests {
         ] {
             let body: JSON = ["port": .object(["network_id": .string(shared), name: value])]
             #expect(try await world.call(.post, "ports", body).status == 403, "\(name)")
-            #expect(try await world.call(.put, "ports/\(port.id)", ["port": .object([name: value])]).status == 403, "\(name)")
+            #expect(
+                try await world.call(.put, "ports/\(port.id)", ["port": .object([name: value])]).status == 403,
+                "\(name)")
         }
-        #expect(try await world.call(.post, "subnets", ["subnet": ["network_id": .string(shared), "cidr": "10.8.0.0/24", "ip_version": 4]]).status == 403)
+        #expect(
+            try await world.call(
+                .post, "subnets", ["subnet": ["network_id": .string(shared), "cidr": "10.8.0.0/24", "ip_version": 4]]
+            ).status == 403)
     }
 
     @Test("no token, bad bodies, unknown things: upstream's status, never 500")
     func badInput() async throws {
         let world = try await NetworkWorld()
-        for collection in ["networks", "subnets", "ports", "routers", "floatingips", "security-groups", "security-group-rules", "rbac-policies"] {
-            for body: JSON? in [nil, [:], [], "x", ["wrong": [:]], ["network": 5], ["networks": []], ["port": ["network_id": 5]]] {
+        for collection in [
+            "networks", "subnets", "ports", "routers", "floatingips", "security-groups", "security-group-rules",
+            "rbac-policies", "subnetpools", "address-scopes",
+        ] {
+            for body: JSON? in [
+                nil, [:], [], "x", ["wrong": [:]], ["network": 5], ["networks": []], ["port": ["network_id": 5]],
+            ] {
                 let answer = try await world.call(.post, collection, body)
                 #expect((400..<500).contains(answer.status), "\(collection) \(answer.text)")
                 #expect(answer.fault != nil)
@@ -102,7 +112,8 @@ struct AccessTests {
             #expect(try await world.call(.patch, collection).status == 405)
         }
         for (name, value): (String, JSON) in [
-            ("name", 5), ("name", .string(String(repeating: "x", count: 256))), ("admin_state_up", "maybe"), ("mtu", "x"),
+            ("name", 5), ("name", .string(String(repeating: "x", count: 256))), ("admin_state_up", "maybe"),
+            ("mtu", "x"),
             ("mtu", 100_000), ("tags", "x"), ("dns_domain", "-bad-"), ("id", "x"), ("status", "x"), ("nonsense", 1),
         ] {
             let answer = try await world.call(.post, "networks", ["network": .object([name: value])])
@@ -136,7 +147,8 @@ struct AccessTests {
         #expect(try await world.get("networks/\(network)", as: .other).status == 404)
         let everybody: JSON = [
             "rbac_policy": [
-                "object_type": "network", "object_id": .string(network), "action": "access_as_shared", "target_tenant": "*",
+                "object_type": "network", "object_id": .string(network), "action": "access_as_shared",
+                "target_tenant": "*",
             ]
         ]
         #expect(try await world.call(.post, "rbac-policies", everybody).status == 403)

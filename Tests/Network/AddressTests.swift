@@ -24,7 +24,8 @@ struct AddressTests {
         "what is no address",
         arguments: [
             "", "1", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "1.2.3.", "a.b.c.d", ":", ":::", "1::2::3", "1:2:3",
-            "12345::", "g::", "fe80::1%eth0", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7::8:9", "::1.2.3", ":1::2", " 10.0.0.1",
+            "12345::", "g::", "fe80::1%eth0", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7::8:9", "::1.2.3", ":1::2",
+            " 10.0.0.1",
         ])
     func refused(_ text: String) { #expect(IPAddress(text) == nil) }
 
@@ -68,6 +69,7 @@ struct AddressTests {
         #expect(MACAddress("fa:16:3e:aa:bb") == nil)
         #expect(MACAddress("01:00:5e:00:00:01")?.isMulticast == true)
         #expect(MACAddress.generated(from: .max).description == "fa:16:3e:ff:ff:ff")
-        #expect(try mac.slaacAddress(in: #require(CIDR("2001:db8::/64"))).description == "2001:db8::f816:3eff:feaa:bbcc")
+        #expect(
+            try mac.slaacAddress(in: #require(CIDR("2001:db8::/64"))).description == "2001:db8::f816:3eff:feaa:bbcc")
     }
 }

@@ -87,7 +87,9 @@ struct CollectionTests {
         let details = try await world.get("quotas/p-demo/details", as: .admin)
         #expect(details["quota", "network"] == ["limit": 1, "used": 1, "reserved": 0])
         #expect(try await world.call(.put, "quotas/p-demo", ["quota": ["network": 0]], as: .admin).status == 400)
-        #expect(try await world.call(.put, "quotas/p-demo", ["quota": ["network": 0, "force": true]], as: .admin).status == 200)
+        #expect(
+            try await world.call(.put, "quotas/p-demo", ["quota": ["network": 0, "force": true]], as: .admin).status
+                == 200)
         #expect(try await world.call(.put, "quotas/p-demo", ["quota": ["network": 9]]).status == 403)
         #expect(try await world.get("quotas/p-demo", as: .other).status == 403)
         #expect(try await world.call(.delete, "quotas/p-demo", as: .admin).status == 204)

@@ -83,7 +83,8 @@ struct NetworkPathTests {
         let left = world.driver.objects.keys.filter { if case .securityGroup = $0 { false } else { true } }
         #expect(left.isEmpty)
         let addresses = try await world.environment.database.read {
-            try $0.count("SELECT COUNT(*) FROM ip_allocations") + $0.count("SELECT COUNT(*) FROM network_segment_claims")
+            try $0.count("SELECT COUNT(*) FROM ip_allocations")
+                + $0.count("SELECT COUNT(*) FROM network_segment_claims")
         }
         #expect(addresses == 0)
     }

@@ -85,7 +85,9 @@ struct NetworkWorld: Sendable {
             query: parts.count > 1 ? try #require(Percent.query(parts[1])) : [], headers: headers,
             body: BytesOnce(body.map { Array($0.text().utf8) } ?? []))
         let response = await router.handle(request)
-        guard case .bytes(let bytes) = response.body else { return Answer(status: response.status, body: .null, text: "") }
+        guard case .bytes(let bytes) = response.body else {
+            return Answer(status: response.status, body: .null, text: "")
+        }
         return Answer(
             status: response.status, body: try JSONReader.read(bytes), text: String(decoding: bytes, as: UTF8.self))
     }
@@ -102,7 +104,9 @@ struct NetworkWorld: Sendable {
     }
 
     /// A network with one subnet.
-    func makeNetwork(_ cidr: String = "10.0.0.0/24", as user: User = .demo) async throws -> (network: String, subnet: String) {
+    func makeNetwork(_ cidr: String = "10.0.0.0/24", as user: User = .demo) async throws -> (
+        network: String, subnet: String
+    ) {
         let network = try await make("network", ["name": "net"], as: user).id
         let subnet = try await make(
             "subnet", ["network_id": .string(network), "cidr": .string(cidr), "ip_version": 4], as: user

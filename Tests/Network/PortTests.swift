@@ -41,7 +41,8 @@ struct PortTests {
         #expect(try await create([["ip_address": "10.0.0.77"]]).fault == "IpAddressAlreadyAllocated")
         #expect(try await create([["ip_address": "192.168.0.1"]]).fault == "InvalidIpForNetwork")
         #expect(
-            try await create([["ip_address": "192.168.0.1", "subnet_id": .string(subnet)]]).fault == "InvalidIpForSubnet")
+            try await create([["ip_address": "192.168.0.1", "subnet_id": .string(subnet)]]).fault
+                == "InvalidIpForSubnet")
         #expect(try await create([["ip_address": "10.0.0.255"]]).fault == "InvalidIpForSubnet")
         #expect(try await create([["ip_address": "x"]]).status == 400)
         #expect(try await create([["subnet_id": "11111111-1111-4111-8111-111111111111"]]).status == 404)
@@ -58,7 +59,8 @@ struct PortTests {
         let path = "ports/\(port.id)"
         let same = try await world.call(.put, path, ["port": ["fixed_ips": [["subnet_id": .string(subnet)]]]])
         #expect(same["port"]?.firstAddress == port.firstAddress)
-        let moved = try await world.call(.put, path, ["port": ["fixed_ips": [["ip_address": "10.0.0.200"]], "name": "x"]])
+        let moved = try await world.call(
+            .put, path, ["port": ["fixed_ips": [["ip_address": "10.0.0.200"]], "name": "x"]])
         #expect(moved["port"]?.firstAddress == "10.0.0.200")
         #expect(moved["port", "mac_address"] == port["mac_address"])
         #expect(moved["port", "revision_number"] == 3)
@@ -138,11 +140,17 @@ struct PortTests {
             "port",
             [
                 "network_id": .string(network),
-                "extra_dhcp_opts": [["opt_name": "bootfile-name", "opt_value": "a"], ["opt_name": "mtu", "opt_value": "1400"]],
+                "extra_dhcp_opts": [
+                    ["opt_name": "bootfile-name", "opt_value": "a"], ["opt_name": "mtu", "opt_value": "1400"],
+                ],
             ]
         ).id
         let change: JSON = [
-            "port": ["extra_dhcp_opts": [["opt_name": "bootfile-name", "opt_value": "b"], ["opt_name": "mtu", "opt_value": nil]]]
+            "port": [
+                "extra_dhcp_opts": [
+                    ["opt_name": "bootfile-name", "opt_value": "b"], ["opt_name": "mtu", "opt_value": nil],
+                ]
+            ]
         ]
         let changed = try await world.call(.put, "ports/\(port)", change)
         #expect(

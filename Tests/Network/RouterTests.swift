@@ -36,7 +36,8 @@ struct RouterTests {
             .put, "routers/\(router)/remove_router_interface", ["subnet_id": .string(other.subnet)])
         #expect(wrong.fault == "RouterInterfaceNotFoundForSubnet")
         #expect(
-            try await world.call(.put, "routers/\(router)/remove_router_interface", ["port_id": .string(port.id)]).status
+            try await world.call(.put, "routers/\(router)/remove_router_interface", ["port_id": .string(port.id)])
+                .status
                 == 200)
         #expect(try await world.get("ports/\(port.id)").status == 404)
         #expect(try await world.call(.put, "routers/\(router)/add_router_interface", [:]).status == 400)
@@ -62,7 +63,10 @@ struct RouterTests {
         #expect(try await world.call(.put, path + "/add_extraroutes", more)["router", "routes"]?.array?.count == 2)
         #expect(try await world.call(.put, path + "/remove_extraroutes", more)["router", "routes"]?.array?.count == 1)
         try await world.project()
-        #expect(world.logicalRouter(router)?.routes == [.init(destination: "10.7.0.0/16", nextHop: "10.0.0.9", isDefault: false)])
+        #expect(
+            world.logicalRouter(router)?.routes == [
+                .init(destination: "10.7.0.0/16", nextHop: "10.0.0.9", isDefault: false)
+            ])
         #expect(
             try await world.call(.put, path + "/remove_router_interface", ["subnet_id": .string(subnet)]).fault
                 == "RouterInterfaceInUseByRoute")
@@ -86,7 +90,8 @@ struct RouterTests {
         ])
         #expect(chosen["router", "external_gateway_info", "enable_snat"] == false)
         #expect(
-            chosen["router", "external_gateway_info", "external_fixed_ips"]?.array?.first?["ip_address"] == "172.24.4.99")
+            chosen["router", "external_gateway_info", "external_fixed_ips"]?.array?.first?["ip_address"]
+                == "172.24.4.99")
         try await world.project()
         #expect(world.logicalRouter(router)?.snatAddress == nil)
         #expect(

@@ -20,7 +20,8 @@ struct SecurityGroupRuleTests {
     @Test(
         "combinations",
         arguments: [
-            Case(name: "tcp", low: 22, high: 22), Case(name: "tcp"), Case(name: nil), Case(name: "icmp", low: 8, high: 0),
+            Case(name: "tcp", low: 22, high: 22), Case(name: "tcp"), Case(name: nil),
+            Case(name: "icmp", low: 8, high: 0),
             Case(name: "icmp", low: 8), Case(name: "112"), Case(name: "tcp", low: 22, high: 22, prefix: "10.0.0.0/8"),
             Case(name: "ipv6-icmp", low: 128, isIPv6: true), Case(name: "icmp", isIPv6: true),
             Case(name: nil, low: 1, high: 2, fault: "SecurityGroupProtocolRequiredWithPorts"),

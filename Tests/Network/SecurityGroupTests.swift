@@ -15,7 +15,8 @@ struct SecurityGroupTests {
             #expect(groups.compactMap { $0["name"]?.string } == ["default"])
             let rules = groups.first?["security_group_rules"]?.array ?? []
             #expect(rules.count == 4)
-            #expect(rules.count { $0["direction"] == "ingress" && $0["remote_group_id"]?.string == groups.first?.id } == 2)
+            #expect(
+                rules.count { $0["direction"] == "ingress" && $0["remote_group_id"]?.string == groups.first?.id } == 2)
             #expect(rules.allSatisfy { $0["belongs_to_default_sg"] == true })
         }
         let id = try #require(try await world.get("security-groups")["security_groups"]?.array?.first).id

@@ -61,9 +61,11 @@ struct ServerPortTests {
         try await compute.validate(networks: [ServerPortRequest(network: NetworkID(network))], ports: [], for: demo)
         #expect(await refused(ServerPortRequest(network: NetworkID(bare)))?.kind == "NetworkRequiresSubnet")
         #expect(
-            await refused(ServerPortRequest(network: NetworkID(external.network)))?.kind == "ExternalNetworkAttachForbidden")
+            await refused(ServerPortRequest(network: NetworkID(external.network)))?.kind
+                == "ExternalNetworkAttachForbidden")
         #expect(await refused(ServerPortRequest(network: NetworkID(network)), by: other)?.code == .badRequest)
-        #expect(await refused(ServerPortRequest(network: NetworkID(network), fixedAddress: "1.2.3.4"))?.code == .badRequest)
+        #expect(
+            await refused(ServerPortRequest(network: NetworkID(network), fixedAddress: "1.2.3.4"))?.code == .badRequest)
         #expect(try await compute.networksForServers(of: demo).map(\.name).sorted() == ["bare", "net"])
         #expect(try await compute.networksForServers(of: other).isEmpty)
         #expect(try await compute.securityGroups(named: ["default"], for: demo).count == 1)

@@ -8,7 +8,9 @@ import Testing
 struct SubnetRuleTests {
     private func pools(_ cidr: String, _ gateway: String?) throws -> [String] {
         let gateway = try gateway.map { try #require(IPAddress($0)) }
-        return AllocationPools.computed(for: try #require(CIDR(cidr)), gateway: gateway).map { "\($0.first)-\($0.last)" }
+        return AllocationPools.computed(for: try #require(CIDR(cidr)), gateway: gateway).map {
+            "\($0.first)-\($0.last)"
+        }
     }
 
     @Test("computed pools leave the gateway out")
@@ -26,7 +28,8 @@ struct SubnetRuleTests {
         "pools that are refused",
         arguments: [
             ("10.0.0.9", "10.0.0.5", "InvalidAllocationPool"), ("10.0.0.5", "x", "InvalidAllocationPool"),
-            ("10.0.0.5", "10.0.1.5", "OutOfBoundsAllocationPool"), ("10.0.0.0", "10.0.0.5", "OutOfBoundsAllocationPool"),
+            ("10.0.0.5", "10.0.1.5", "OutOfBoundsAllocationPool"),
+            ("10.0.0.0", "10.0.0.5", "OutOfBoundsAllocationPool"),
             ("::1", "::2", "InvalidAllocationPool"),
         ])
     func refused(_ start: String, _ end: String, _ kind: String) throws {
@@ -56,7 +59,9 @@ struct SubnetRuleTests {
             return try SubnetCheck.cidr(draft)
         }
         #expect(try check("10.0.0.0/24", 4).description == "10.0.0.0/24")
-        for (cidr, version) in [("10.0.0.1/24", 4), ("10.0.0.0/24", 6), ("224.0.0.0/24", 4), ("0.0.0.0/0", 4), ("10.0.0.0", 4)] {
+        for (cidr, version) in [
+            ("10.0.0.1/24", 4), ("10.0.0.0/24", 6), ("224.0.0.0/24", 4), ("0.0.0.0/0", 4), ("10.0.0.0", 4),
+        ] {
             #expect(throws: CloudError.self) { try check(cidr, version) }
         }
     }

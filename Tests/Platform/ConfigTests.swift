@@ -24,7 +24,16 @@ private struct NetworkSection: ConfigSection {
     @ConfigOption("How careful it is.") var mode = Mode.safe
     @ConfigOption("Password of the database.") var password = Secret("")
     @ConfigOption("Optional.") var zone: String?
+    @ConfigOption("Threads.", range: 1...64) var threads: Int?
+    @ConfigOption("Segments.") var segments = 1...4094
+    @ConfigOption("Names are of words.") var cacheMiB = 1
+    @ConfigOption("As are these.") var distributesFloatingIPs = false
+    var quota = NetworkQuota()
     init() {}
+}
+
+private struct NetworkQuota: ConfigGroup {
+    @ConfigOption("Ports of a project.", range: -1...1000) var ports = 500
 }
 
 /// Goal: an option has one name in three places, and a mistake is explained. Method: two small sections.
@@ -114,6 +123,26 @@ struct ConfigTests {
         let error = #expect(throws: ConfigError.self) { try self.load("", [:], ["--network-password", "hunter2"]) }
         #expect(error?.description.contains("HANEUL_NETWORK_PASSWORD") == true)
         #expect(error?.description.contains("hunter2") == false)
+    }
+
+    @Test("a group's name stands before its options', and words are told from acronyms and units")
+    func names() throws {
+        let file = "network: {quota-ports: 7, cache-mib: 2, distributes-floating-ips: on, segments: 5-9, threads: 3}"
+        let network = try load(file, [:], ["--network-quota-ports", "8"]).section(NetworkSection.self)
+        #expect(network.quota.ports == 8)
+        #expect(network.cacheMiB == 2)
+        #expect(network.distributesFloatingIPs)
+        #expect(network.segments == 5...9)
+        #expect(network.threads == 3)
+        for wrong in ["quota-ports: 1001", "quota-port: 1", "segments: 9-5", "segments: -1-5", "threads: 0"] {
+            #expect(throws: ConfigError.self) { try self.load("network: {\(wrong)}") }
+        }
+    }
+
+    @Test("variables of the commands themselves are no options")
+    func reserved() throws {
+        _ = try load("", ["HANEUL_STATE": "/srv", "HANEUL_LISTEN_DESCRIPTOR": "3"])
+        #expect(throws: ConfigError.self) { try self.load("", ["HANEUL_STATES": "/srv"]) }
     }
 
     @Test("a changed copy leaves the original alone")

@@ -2,8 +2,8 @@
 import PolicyKit
 
 /// The rules of Compute with upstream's names and defaults (nova: policies/).
-enum ComputePolicies {
-    static let all: [PolicyRule] = base + admin + manager + member + reader + others
+package enum ComputePolicies {
+    package static let all: [PolicyRule] = base + admin + manager + member + reader + others
 
     private static let base = [
         PolicyRule("context_is_admin", "role:admin", "Administrators of the cloud."),

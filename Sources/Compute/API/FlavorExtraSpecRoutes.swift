@@ -60,7 +60,8 @@ struct FlavorExtraSpecRoutes: Sendable {
             case .double(let number): specs[key] = "\(number)"
             default:
                 throw CloudError.badRequest(
-                    "Invalid input for field/attribute \(key). Value: \(value.text().prefix(64)). It is not of type 'string', 'number'"
+                    "Invalid input for field/attribute \(key). Value: \(value.text().prefix(64)). "
+                        + "It is not of type 'string', 'number'"
                 )
             }
         }

@@ -235,7 +235,8 @@ struct ServerDraftReader {
         try reader.finish()
         if let port = request.port, let address = request.fixedIP {
             throw CloudError.badRequest(
-                "Specified Fixed IP '\(address)' cannot be used with port '\(port)': the two cannot be specified together."
+                "Specified Fixed IP '\(address)' cannot be used with port '\(port)': the two cannot be "
+                    + "specified together."
             )
         }
         guard request.port != nil || request.network != nil else {

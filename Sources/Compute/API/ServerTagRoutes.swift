@@ -26,8 +26,8 @@ struct ServerTagRoutes: Sendable {
         for tag in tags where !result.contains(tag) {
             guard (1...60).contains(tag.count), !tag.contains("/"), !tag.contains(",") else {
                 throw CloudError.badRequest(
-                    "Invalid input for field/attribute tags. Value: \(tag.prefix(64)). A tag has 1 to 60 characters and "
-                        + "neither '/' nor ','.")
+                    "Invalid input for field/attribute tags. Value: \(tag.prefix(64)). A tag has 1 to 60 characters "
+                        + "and neither '/' nor ','.")
             }
             result.append(tag)
         }

@@ -146,7 +146,8 @@ package struct AggregateEngine: Sendable {
     ) throws {
         for host in hosts where try !stores.servers.onHost(host, transaction).isEmpty {
             throw CloudError.conflict(
-                "Cannot update aggregate \(aggregate.number). Reason: One or more hosts contain instances in this zone.",
+                "Cannot update aggregate \(aggregate.number). Reason: One or more hosts contain instances in this "
+                    + "zone.",
                 kind: "InvalidAggregateAction")
         }
     }

@@ -6,6 +6,7 @@ import LogKit
 import MessagingKit
 import PlacementContract
 import PolicyKit
+import SecurityKit
 import Synchronization
 import TaskKit
 
@@ -45,7 +46,7 @@ package final class ComputeHostEngine: Sendable {
         try await noteOrphans(report)
     }
 
-    /// Whether the host started since it was last heard of. Its new start is written down with the resuming of its guests.
+    /// Whether the host started since it was last heard of. Its new start is written with the resuming of its guests.
     private func recordHost(_ report: HostReport) async throws -> (ComputeHost, hasBooted: Bool) {
         let (stores, ids, now) = (parts.stores, parts.ids, parts.clock.now())
         return try await parts.database.write { transaction in
@@ -58,12 +59,23 @@ package final class ComputeHostEngine: Sendable {
                 return (host, hasBooted)
             }
             let host = ComputeHost(
-                number: try stores.hosts.nextNumber(transaction), serviceID: ids.next(), nodeID: ids.next(),
+                number: try stores.hosts.nextNumber(transaction), serviceID: ids.next(),
+                nodeID: Self.nodeID(report.host),
                 host: report.host, isDisabled: false, disabledReason: nil, isForcedDown: false, lastSeenAt: now,
                 createdAt: now, bootedAt: report.bootedAt, hypervisor: report.hypervisor)
             try stores.hosts.insert(host, transaction)
             return (host, false)
         }
+    }
+
+    /// Made of the host's name, so that a host that was forgotten finds its resource provider again.
+    private static func nodeID(_ host: String) -> ComputeNodeID {
+        var bytes = Array(Digest.of(Array("compute-node:\(host)".utf8), .sha256).prefix(16))
+        bytes[6] = bytes[6] & 0x0F | 0x80
+        bytes[8] = bytes[8] & 0x3F | 0x80
+        let digits = Array(Hex.encode(bytes))
+        let groups = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }
+        return ComputeNodeID(groups.joined(separator: "-"))
     }
 
     /// Start times are computed from two clocks, so they differ a little from report to report.

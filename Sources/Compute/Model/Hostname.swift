@@ -4,7 +4,7 @@ import BaseKit
 package enum Hostname {
     package static let maximumLength = 63
 
-    /// A host name made of a server's name: letters, digits, dots and dashes, lower case (nova: utils.sanitize_hostname).
+    /// A host name made of a server's name: letters, digits and dashes, lower case (nova: sanitize_hostname).
     /// `fallback` when nothing is left.
     package static func sanitized(_ name: String, fallback: String) -> String {
         var result = ""

@@ -30,7 +30,7 @@ package struct FlavorStore: Sendable {
         try transaction.exists("SELECT 1 FROM flavor_access WHERE flavor_id = \(id) AND project_id = \(project)")
     }
 
-    /// `project` sees its own private flavors beside the public ones; nil: an administrator, who sees what the filter says.
+    /// `project` sees its own private flavors beside the public ones; nil: an administrator, whom the filter obeys.
     package func list(
         _ filter: FlavorFilter, visibleTo project: ProjectID?, _ transaction: any Transaction
     ) throws -> [Flavor] {

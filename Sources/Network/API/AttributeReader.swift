@@ -12,7 +12,9 @@ struct AttributeReader {
     private(set) var given: [String] = []
 
     init(_ json: JSON, isCreate: Bool) throws {
-        guard case .object(let fields) = json else { throw Self.bad("Invalid input for body. Reason: an object is expected.") }
+        guard case .object(let fields) = json else {
+            throw Self.bad("Invalid input for body. Reason: an object is expected.")
+        }
         self.fields = fields
         self.isCreate = isCreate
     }
@@ -42,7 +44,9 @@ struct AttributeReader {
     /// Drops the attribute from the given ones: it has its default.
     private mutating func forget(_ name: String) { given.removeAll { $0 == name } }
 
-    mutating func string(_ name: String, default standard: String = "", maximum: Int = maximumTextLength) throws -> String? {
+    mutating func string(_ name: String, default standard: String = "", maximum: Int = maximumTextLength) throws
+        -> String?
+    {
         guard let value = value(name) else { return nil }
         guard case .string(let text) = value, !text.utf8.contains(0) else {
             throw Self.invalid(name, "\(Self.shown(value)) is not a valid string")
@@ -72,7 +76,8 @@ struct AttributeReader {
             case .int(0): false
             case .int(1): true
             case .string(let text):
-                ["true", "1"].contains(text.lowercased()) ? true : ["false", "0"].contains(text.lowercased()) ? false : nil
+                ["true", "1"].contains(text.lowercased())
+                    ? true : ["false", "0"].contains(text.lowercased()) ? false : nil
             default: nil
             }
         guard let flag else { throw Self.invalid(name, "\(Self.shown(value)) cannot be converted to boolean") }
@@ -184,14 +189,16 @@ struct AttributeReader {
 
     static func checkTag(_ tag: String) throws {
         guard (1...maximumTextLength).contains(tag.unicodeScalars.count), !tag.utf8.contains(UInt8(ascii: ",")) else {
-            throw invalid("tags", "'\(tag.prefix(64))' is not a valid tag: 1 to \(maximumTextLength) characters, no comma")
+            throw invalid(
+                "tags", "'\(tag.prefix(64))' is not a valid tag: 1 to \(maximumTextLength) characters, no comma")
         }
     }
 
     /// Attributes that only the service sets.
     func refuseReadOnly(_ names: String...) throws {
         for name in names where fields[name] != nil {
-            throw Self.bad(isCreate ? "Attribute '\(name)' not allowed in POST" : "Cannot update read-only attribute \(name)")
+            throw Self.bad(
+                isCreate ? "Attribute '\(name)' not allowed in POST" : "Cannot update read-only attribute \(name)")
         }
     }
 

@@ -50,7 +50,9 @@ struct Collection: Sendable {
             body.object?.isEmpty ?? true ? "Resource body required" : "Unable to find '\(name)' in request body")
     }
 
-    private func draft<Draft>(_ json: JSON, isCreate: Bool, _ read: (inout AttributeReader) throws -> Draft) throws -> Draft {
+    private func draft<Draft>(_ json: JSON, isCreate: Bool, _ read: (inout AttributeReader) throws -> Draft) throws
+        -> Draft
+    {
         var reader = try AttributeReader(json, isCreate: isCreate)
         try reader.refuseReadOnly("id", "status", "created_at", "updated_at", "revision_number")
         let draft = try read(&reader)
@@ -138,7 +140,8 @@ struct Collection: Sendable {
             writer.endObject()
         }
         writer.endArray()
-        let links = links(request, query, first: objects.first.map(id), last: objects.last.map(id), count: objects.count)
+        let links = links(
+            request, query, first: objects.first.map(id), last: objects.last.map(id), count: objects.count)
         if !links.isEmpty { writer.links(plural.description, links) }
         writer.endObject()
         return .json(200, writer.finish())
@@ -163,7 +166,9 @@ struct Collection: Sendable {
         return .json(201, writer.finish())
     }
 
-    func one<T>(_ object: T, status: Int = 200, fields: Set<String>?, _ write: (T, inout ResourceWriter) -> Void) -> HTTPResponse {
+    func one<T>(_ object: T, status: Int = 200, fields: Set<String>?, _ write: (T, inout ResourceWriter) -> Void)
+        -> HTTPResponse
+    {
         var writer = ResourceWriter(fields: fields, capacity: 1536)
         writer.beginObject()
         writer.nestedObject(name) { write(object, &$0) }
@@ -171,11 +176,15 @@ struct Collection: Sendable {
         return .json(status, writer.finish())
     }
 
-    private func links(_ request: APIRequest, _ query: ListQuery, first: String?, last: String?, count: Int) -> [(rel: String, href: String)] {
+    private func links(_ request: APIRequest, _ query: ListQuery, first: String?, last: String?, count: Int) -> [(
+        rel: String, href: String
+    )] {
         guard let limit = query.limit else { return [] }
         var links: [(rel: String, href: String)] = []
         if count >= limit || query.isReversed { links.append(("next", href(request, marker: last, isReversed: false))) }
-        if count >= limit || !query.isReversed { links.append(("previous", href(request, marker: first, isReversed: true))) }
+        if count >= limit || !query.isReversed {
+            links.append(("previous", href(request, marker: first, isReversed: true)))
+        }
         return links
     }
 
@@ -189,7 +198,9 @@ struct Collection: Sendable {
 }
 
 extension String {
-    fileprivate func replacingPrefix(_ prefix: String) -> String { hasPrefix(prefix) ? String(dropFirst(prefix.count)) : self }
+    fileprivate func replacingPrefix(_ prefix: String) -> String {
+        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : self
+    }
 }
 
 extension ResourceWriter {

@@ -25,7 +25,8 @@ struct ExtensionRoutes: Sendable {
     }
 
     private static let collections = [
-        ("network", "networks"), ("subnet", "subnets"), ("port", "ports"), ("router", "routers"),
+        ("network", "networks"), ("subnet", "subnets"), ("subnetpool", "subnetpools"),
+        ("address_scope", "address-scopes"), ("port", "ports"), ("router", "routers"),
         ("floatingip", "floatingips"), ("security_group", "security-groups"),
         ("security_group_rule", "security-group-rules"), ("rbac_policy", "rbac-policies"), ("quota", "quotas"),
         ("agent", "agents"), ("extension", "extensions"), ("availability_zone", "availability_zones"),
@@ -33,11 +34,13 @@ struct ExtensionRoutes: Sendable {
     ]
 
     private static let all = [
+        Extension(alias: "address-scope", name: "Address scope"),
         Extension(alias: "agent", name: "agent"),
         Extension(alias: "allowed-address-pairs", name: "Allowed Address Pairs"),
         Extension(alias: "availability_zone", name: "Availability Zone"),
         Extension(alias: "availability_zone_filter", name: "Availability Zone Filter Extension"),
         Extension(alias: "binding", name: "Port Binding"),
+        Extension(alias: "default-subnetpools", name: "Default Subnetpools"),
         Extension(alias: "dns-domain-ports", name: "dns_domain for ports"),
         Extension(alias: "dns-integration", name: "DNS Integration"),
         Extension(alias: "empty-string-filtering", name: "Empty String Filtering Extension"),
@@ -65,8 +68,10 @@ struct ExtensionRoutes: Sendable {
         Extension(alias: "quota-check-limit-default", name: "Quota engine limit check by default"),
         Extension(alias: "quota_details", name: "Quota details management support"),
         Extension(alias: "quotas", name: "Quota management support"),
+        Extension(alias: "rbac-address-scope", name: "Add address_scope type to RBAC"),
         Extension(alias: "rbac-policies", name: "RBAC Policies"),
         Extension(alias: "rbac-security-groups", name: "Add security_group type to network RBAC"),
+        Extension(alias: "rbac-subnetpool", name: "Add subnetpool type to RBAC"),
         Extension(alias: "revision-if-match", name: "If-Match constraints based on revision_number"),
         Extension(alias: "router", name: "Neutron L3 Router"),
         Extension(alias: "router_availability_zone", name: "Router Availability Zone"),
@@ -89,6 +94,8 @@ struct ExtensionRoutes: Sendable {
         Extension(alias: "subnet-dns-publish-fixed-ip", name: "Subnet DNS publish fixed IP"),
         Extension(alias: "subnet-external-network", name: "Subnet belongs to an external network"),
         Extension(alias: "subnet-service-types", name: "Subnet service types"),
+        Extension(alias: "subnet_allocation", name: "Subnet Allocation"),
+        Extension(alias: "subnetpool-prefix-ops", name: "Subnet Pool Prefix Operations"),
         Extension(alias: "tag-creation", name: "Tag creation extension"),
         Extension(alias: "tag-ports-during-bulk-creation", name: "Tag Ports During Bulk Creation"),
     ]

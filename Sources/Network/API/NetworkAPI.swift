@@ -23,6 +23,8 @@ package struct NetworkAPI: ServiceAPI {
         ExtensionRoutes(environment.driver.capabilities).register(on: &routes)
         NetworkRoutes(networks, zone: zone).register(on: &routes)
         SubnetRoutes(SubnetEngine(environment)).register(on: &routes)
+        SubnetPoolRoutes(SubnetPoolEngine(environment)).register(on: &routes)
+        AddressScopeRoutes(AddressScopeEngine(environment)).register(on: &routes)
         PortRoutes(PortEngine(environment)).register(on: &routes)
         RouterRoutes(RouterEngine(environment), zone: zone).register(on: &routes)
         FloatingIPRoutes(FloatingIPEngine(environment)).register(on: &routes)

@@ -107,8 +107,8 @@ enum NetworkWire {
         out.field("dns_domain", network.dnsDomain)
         out.raw("availability_zone_hints", network.zoneHints)
         out.field("availability_zones", [zone])
-        out.null("ipv4_address_scope")
-        out.null("ipv6_address_scope")
+        out.field("ipv4_address_scope", network.ipv4Scope)
+        out.field("ipv6_address_scope", network.ipv6Scope)
         if showsProvider {
             out.field("provider:network_type", network.kind.rawValue)
             out.field("provider:physical_network", network.physicalNetwork)
@@ -123,7 +123,8 @@ enum DNSName {
     static func isValid(_ name: String) -> Bool {
         guard (1...255).contains(name.utf8.count) else { return false }
         return name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy { label in
-            guard (1...63).contains(label.count), label.first != UInt8(ascii: "-"), label.last != UInt8(ascii: "-") else {
+            guard (1...63).contains(label.count), label.first != UInt8(ascii: "-"), label.last != UInt8(ascii: "-")
+            else {
                 return false
             }
             return label.allSatisfy { byte in

@@ -21,7 +21,11 @@ enum PortWire {
         draft.description = try reader.string("description")
         draft.isEnabled = try reader.bool("admin_state_up", default: true)
         if let mac = reader.value("mac_address") {
-            if mac.isNull { draft.regeneratesMAC = !isCreate } else { draft.mac = try AttributeReader.mac(mac, "mac_address") }
+            if mac.isNull {
+                draft.regeneratesMAC = !isCreate
+            } else {
+                draft.mac = try AttributeReader.mac(mac, "mac_address")
+            }
         }
         draft.addresses = try addresses(&reader)
         draft.deviceID = try reader.string("device_id")
@@ -44,7 +48,8 @@ enum PortWire {
         guard let entries = try reader.list("fixed_ips") else { return nil }
         return try entries.map { entry in
             guard case .object(let fields) = entry, !fields.isEmpty else {
-                throw AttributeReader.invalid("fixed_ips", "Invalid data format for fixed IP: '\(entry.text().prefix(100))'")
+                throw AttributeReader.invalid(
+                    "fixed_ips", "Invalid data format for fixed IP: '\(entry.text().prefix(100))'")
             }
             if let unknown = fields.keys.sorted().first(where: { $0 != "subnet_id" && $0 != "ip_address" }) {
                 throw AttributeReader.invalid("fixed_ips", "Unexpected key '\(unknown.prefix(32))'")
@@ -89,7 +94,8 @@ enum PortWire {
                 throw AttributeReader.invalid("allowed_address_pairs", "Unrecognized field '\(unknown.prefix(32))'")
             }
             guard let cidr = CIDR(ip) else {
-                throw AttributeReader.invalid("allowed_address_pairs", "'\(ip.prefix(64))' is not a valid IP address or subnet")
+                throw AttributeReader.invalid(
+                    "allowed_address_pairs", "'\(ip.prefix(64))' is not a valid IP address or subnet")
             }
             reader.note("allowed_address_pairs:ip_address")
             if fields["mac_address"] != nil { reader.note("allowed_address_pairs:mac_address") }
@@ -99,7 +105,9 @@ enum PortWire {
         }
     }
 
-    private static func options(_ reader: inout AttributeReader) throws -> [(name: String, value: String?, ipVersion: Int)]? {
+    private static func options(_ reader: inout AttributeReader) throws -> [(
+        name: String, value: String?, ipVersion: Int
+    )]? {
         guard let entries = try reader.list("extra_dhcp_opts") else { return nil }
         return try entries.map { entry in
             guard let name = entry["opt_name"]?.string, (1...64).contains(name.utf8.count) else {

@@ -55,7 +55,9 @@ struct ResourceWriter: ~Copyable {
     mutating func field(_ key: StaticString, _ value: Int?) { if wants(key) { json.field(key, value) } }
     mutating func field(_ key: StaticString, _ value: Int64) { if wants(key) { json.field(key, value) } }
     mutating func field(_ key: StaticString, _ value: Bool) { if wants(key) { json.field(key, value) } }
-    mutating func field<Tag>(_ key: StaticString, _ value: ID<Tag>) { if wants(key) { json.field(key, value.rawValue) } }
+    mutating func field<Tag>(_ key: StaticString, _ value: ID<Tag>) {
+        if wants(key) { json.field(key, value.rawValue) }
+    }
     mutating func field<Tag>(_ key: StaticString, _ value: ID<Tag>?) {
         if wants(key) { json.field(key, value?.rawValue) }
     }

@@ -24,7 +24,8 @@ struct RouterRoutes: Sendable {
         routes.add(.put, collection.item, object: "update_router", update)
         routes.add(.delete, collection.item, object: "delete_router", delete)
         routes.add(.put, collection.item + "/add_router_interface", object: "add_router_interface", addInterface)
-        routes.add(.put, collection.item + "/remove_router_interface", object: "remove_router_interface", removeInterface)
+        routes.add(
+            .put, collection.item + "/remove_router_interface", object: "remove_router_interface", removeInterface)
         routes.add(.put, collection.item + "/add_extraroutes", object: "add_extraroutes", addRoutes)
         routes.add(.put, collection.item + "/remove_extraroutes", object: "remove_extraroutes", removeRoutes)
     }
@@ -73,7 +74,8 @@ struct RouterRoutes: Sendable {
     private func interfaceChoice(_ request: APIRequest) async throws -> RouterInterfaceChoice {
         var reader = try AttributeReader(try await request.json(), isCreate: true)
         let choice = RouterInterfaceChoice(
-            subnet: try reader.nullableID("subnet_id").flatMap { $0 }, port: try reader.nullableID("port_id").flatMap { $0 })
+            subnet: try reader.nullableID("subnet_id").flatMap { $0 },
+            port: try reader.nullableID("port_id").flatMap { $0 })
         try reader.finish()
         return choice
     }

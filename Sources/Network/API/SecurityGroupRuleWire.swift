@@ -22,7 +22,9 @@ enum SecurityGroupRuleWire {
         draft.protocolName = try protocolName(&reader)
         draft.portMinimum = try port(&reader, "port_range_min")
         draft.portMaximum = try port(&reader, "port_range_max")
-        draft.remotePrefix = try reader.nullableString("remote_ip_prefix").flatMap { $0 }.flatMap { $0.isEmpty ? nil : $0 }
+        draft.remotePrefix = try reader.nullableString("remote_ip_prefix").flatMap { $0 }.flatMap {
+            $0.isEmpty ? nil : $0
+        }
         draft.remoteGroup = try reader.nullableString("remote_group_id").flatMap { $0 }.map { SecurityGroupID($0) }
         draft.description = try reader.string("description") ?? ""
         if let other = reader.value("remote_address_group_id"), !other.isNull {
@@ -39,7 +41,8 @@ enum SecurityGroupRuleWire {
         case "ipv6": return true
         default:
             throw CloudError.badRequest(
-                "Security group rule for ethertype '\(text.prefix(32))' not supported. Allowed values are ['IPv4', 'IPv6'].",
+                "Security group rule for ethertype '\(text.prefix(32))' not supported. Allowed values are "
+                    + "['IPv4', 'IPv6'].",
                 kind: "SecurityGroupRuleInvalidEtherType")
         }
     }

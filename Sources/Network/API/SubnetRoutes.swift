@@ -58,7 +58,8 @@ struct SubnetRoutes: Sendable {
 enum SubnetWire {
     static func draft(_ reader: inout AttributeReader) throws -> SubnetDraft {
         try reader.refuseInUpdate(
-            "network_id", "ip_version", "cidr", "ipv6_ra_mode", "ipv6_address_mode", "prefixlen", "subnetpool_id")
+            "network_id", "ip_version", "cidr", "ipv6_ra_mode", "ipv6_address_mode", "prefixlen", "subnetpool_id",
+            "use_default_subnetpool")
         try reader.refuseReadOnly("router:external")
         var draft = SubnetDraft()
         draft.project = try reader.project()
@@ -80,18 +81,14 @@ enum SubnetWire {
         draft.serviceTypes = try reader.strings("service_types")
         draft.publishesDNS = try reader.bool("dns_publish_fixed_ip", default: false)
         draft.tags = try reader.tags()
-        try refusePools(&reader)
+        draft.pool = try reader.nullableID("subnetpool_id").flatMap { $0 }
+        draft.usesDefaultPool = try reader.bool("use_default_subnetpool", default: false) ?? false
+        draft.prefixLength = try reader.int("prefixlen", 0...128)
         draft.given = reader.given
-        return draft
-    }
-
-    private static func refusePools(_ reader: inout AttributeReader) throws {
-        for name in ["subnetpool_id", "use_default_subnetpool", "prefixlen", "segment_id"] {
-            switch reader.value(name) {
-            case nil, .null, .bool(false): break
-            default: throw AttributeReader.bad("Unrecognized attribute(s) '\(name)'")
-            }
+        if let segment = reader.value("segment_id"), !segment.isNull {
+            throw AttributeReader.bad("Unrecognized attribute(s) 'segment_id'")
         }
+        return draft
     }
 
     private static func mode(_ reader: inout AttributeReader, _ name: String) throws -> Subnet.IPv6Mode? {
@@ -106,7 +103,8 @@ enum SubnetWire {
     private static func pools(_ reader: inout AttributeReader) throws -> [(start: String, end: String)]? {
         try reader.list("allocation_pools", maximum: 256)?.map { pool in
             guard let start = pool["start"]?.string, let end = pool["end"]?.string, pool.object?.count == 2 else {
-                throw AttributeReader.invalid("allocation_pools", "Invalid data format for IP pool: '\(pool.text().prefix(100))'")
+                throw AttributeReader.invalid(
+                    "allocation_pools", "Invalid data format for IP pool: '\(pool.text().prefix(100))'")
             }
             return (start, end)
         }
@@ -118,7 +116,7 @@ enum SubnetWire {
         out.owner(subnet.project)
         out.field("network_id", subnet.network)
         out.field("ip_version", subnet.ipVersion)
-        out.null("subnetpool_id")
+        out.field("subnetpool_id", subnet.pool)
         out.field("enable_dhcp", subnet.usesDHCP)
         out.field("ipv6_ra_mode", subnet.raMode?.rawValue)
         out.field("ipv6_address_mode", subnet.addressMode?.rawValue)

@@ -12,6 +12,7 @@ struct TagRoutes: Sendable {
     private static let collections: [(path: String, resource: String)] = [
         ("networks", "network"), ("subnets", "subnet"), ("ports", "port"), ("routers", "router"),
         ("floatingips", "floatingip"), ("security-groups", "security_group"),
+        ("subnetpools", "subnetpool"),
     ]
 
     init(_ tags: TagEngine) { self.tags = tags }

@@ -84,7 +84,8 @@ extension CallContext {
         if let given {
             guard given == projectID || allows("context_is_admin", [:]) else {
                 throw CloudError.badRequest(
-                    "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin "
+                    "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request "
+                        + "requires admin "
                         + "privileges", kind: "HTTPBadRequest")
             }
             return given

@@ -4,7 +4,8 @@ import NetworkContract
 
 /// Gives addresses to ports. The primary key of `ip_allocations` is the lock.
 struct AddressAllocator {
-    /// New addresses are spread over this many behind the highest one in use, so that an address is not given again at once.
+    /// New addresses are spread over this many behind the highest one in use, so that an address is not given again
+    /// at once.
     private static let window: UInt64 = 8
     /// Tries at random before the pool is walked.
     private static let randomTries = 12
@@ -138,7 +139,8 @@ struct AddressAllocator {
             return try PortStore.isTaken(address, in: subnet.id, change.transaction) ? nil : address
         }
         func isFree(_ address: IPAddress) throws -> Bool {
-            try !besides.contains { $0.address == address } && !PortStore.isTaken(address, in: subnet.id, change.transaction)
+            try !besides.contains { $0.address == address }
+                && !PortStore.isTaken(address, in: subnet.id, change.transaction)
         }
         for pool in subnet.pools {
             let highest = try PortStore.highest(in: pool, of: subnet.id, change.transaction)

@@ -37,7 +37,8 @@ package struct FloatingIPEngine: Sendable {
     {
         guard let networkID = draft.network else {
             throw CloudError.badRequest(
-                "Failed to parse request. Required attribute 'floating_network_id' not specified", kind: "HTTPBadRequest")
+                "Failed to parse request. Required attribute 'floating_network_id' not specified",
+                kind: "HTTPBadRequest")
         }
         let project = try context.projectForNew(draft.project)
         let target = PolicyTarget(project: project)
@@ -72,7 +73,8 @@ package struct FloatingIPEngine: Sendable {
             throw NetworkFault.badRequest("floatingip", "Network \(network.id) does not contain any IPv4 subnet")
         }
         if let subnet = draft.subnet, !subnets.contains(where: { $0.id == subnet }) {
-            throw NetworkFault.badRequest("floatingip", "Subnet \(subnet) is not an IPv4 subnet of network \(network.id)")
+            throw NetworkFault.badRequest(
+                "floatingip", "Subnet \(subnet) is not an IPv4 subnet of network \(network.id)")
         }
         var portDraft = PortDraft()
         portDraft.deviceID = id.rawValue
@@ -128,7 +130,8 @@ package struct FloatingIPEngine: Sendable {
                 }
             } else if let fixed = draft.fixedAddress {
                 guard let port = floatingIP.port else {
-                    throw NetworkFault.badRequest("floatingip", "fixed_ip_address cannot be specified without a port_id")
+                    throw NetworkFault.badRequest(
+                        "floatingip", "fixed_ip_address cannot be specified without a port_id")
                 }
                 try Self.point(&floatingIP, at: port, fixed, for: context, change)
             }
@@ -162,13 +165,15 @@ package struct FloatingIPEngine: Sendable {
             "get_port", PolicyTarget(project: port.project, on: network), missing: NetworkFault.portNotFound(id))
         guard port.project == floatingIP.project || context.allows("context_is_admin", [:]) else {
             throw NetworkFault.badRequest(
-                "floatingip", "Port \(id) is associated with a different project than Floating IP \(floatingIP.id) "
+                "floatingip",
+                "Port \(id) is associated with a different project than Floating IP \(floatingIP.id) "
                     + "and therefore cannot be bound")
         }
         let fixed = try fixedAddress(of: port, wanted)
         guard let router = try router(to: floatingIP.network, from: fixed, change) else {
             throw CloudError.notFound(
-                "External network \(floatingIP.network) is not reachable from subnet \(fixed.subnet).  Therefore, cannot "
+                "External network \(floatingIP.network) is not reachable from subnet \(fixed.subnet).  "
+                    + "Therefore, cannot "
                     + "associate Port \(id) with a Floating IP.", kind: "ExternalGatewayForFloatingIPNotFound")
         }
         let holder = try FloatingIPStore.all(
@@ -201,14 +206,17 @@ package struct FloatingIPEngine: Sendable {
         }
         guard candidates.count == 1 else {
             throw NetworkFault.badRequest(
-                "floatingip", "Port \(port.id) has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address "
+                "floatingip",
+                "Port \(port.id) has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address "
                     + "when assigning a floating IP")
         }
         return only
     }
 
     /// A router between the subnet and the external network. One that holds the subnet's gateway address comes first.
-    private static func router(to network: NetworkID, from fixed: Port.FixedIP, _ change: NetworkChange) throws -> RouterID? {
+    private static func router(to network: NetworkID, from fixed: Port.FixedIP, _ change: NetworkChange) throws
+        -> RouterID?
+    {
         try change.transaction.first(
             """
             SELECT r.id FROM routers r
@@ -217,7 +225,8 @@ package struct FloatingIPEngine: Sendable {
               JOIN subnets s ON s.id = a.subnet_id
              WHERE r.gateway_network = \(network) AND a.subnet_id = \(fixed.subnet)
              ORDER BY CASE WHEN a.address = s.gateway THEN 0 ELSE 1 END, r.created_at, r.id LIMIT 1
-            """) { $0.id(0) }
+            """
+        ) { $0.id(0) }
     }
 
     /// Points the address nowhere, because its port goes away.

@@ -21,7 +21,9 @@ package struct IPAvailability: Sendable {
     package var project: ProjectID
     package var subnets: [SubnetPart]
 
-    package var total: Int64 { subnets.reduce(0) { $0.addingReportingOverflow($1.total).overflow ? .max : $0 + $1.total } }
+    package var total: Int64 {
+        subnets.reduce(0) { $0.addingReportingOverflow($1.total).overflow ? .max : $0 + $1.total }
+    }
     package var used: Int64 { subnets.reduce(0) { $0 + $1.used } }
 }
 

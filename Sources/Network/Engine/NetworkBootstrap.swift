@@ -45,14 +45,16 @@ package struct NetworkBootstrap: Sendable {
             subnet.gateway = plan.gateway
             subnet.pools = [plan.pool]
             subnet.usesDHCP = false
-            _ = try SubnetEngine.insert(subnet, project: owner, on: network, change)
+            _ = try SubnetEngine.insert(subnet, project: owner, on: network, for: nil, change)
             return network.id
         }
     }
 
     /// A network of `project` with a router to `external`.
     @discardableResult
-    package func ensurePrivate(_ plan: Private = Private(), project: ProjectID, external: NetworkID) async throws -> NetworkID {
+    package func ensurePrivate(_ plan: Private = Private(), project: ProjectID, external: NetworkID) async throws
+        -> NetworkID
+    {
         try await environment.write { change in
             if let id = try Self.find(plan.name, of: project, in: "networks", NetworkTag.self, change) { return id }
             var draft = NetworkDraft()
@@ -62,7 +64,7 @@ package struct NetworkBootstrap: Sendable {
             subnetDraft.name = plan.subnetName
             subnetDraft.cidr = plan.cidr
             subnetDraft.dnsServers = plan.dnsServers
-            let subnet = try SubnetEngine.insert(subnetDraft, project: project, on: network, change)
+            let subnet = try SubnetEngine.insert(subnetDraft, project: project, on: network, for: nil, change)
             var routerDraft = RouterDraft()
             routerDraft.name = plan.routerName
             routerDraft.gateway = .some(RouterDraft.Gateway(network: external))

@@ -58,7 +58,8 @@ package struct NetworkEngine: Sendable {
         try change.checkZones(draft.zoneHints)
         let id: NetworkID = change.newID()
         let segment = try SegmentAllocator.allocate(draft, for: id, change)
-        let largest = segment.kind == .geneve
+        let largest =
+            segment.kind == .geneve
             ? change.config.physicalMTU - change.config.overlayOverhead : change.config.physicalMTU
         try checkMTU(draft.mtu, largest)
         let network = Network(
@@ -67,7 +68,8 @@ package struct NetworkEngine: Sendable {
             physicalNetwork: segment.physicalNetwork, segment: segment.number, isExternal: draft.isExternal ?? false,
             isDefault: draft.isDefault ?? false, hasPortSecurity: draft.hasPortSecurity ?? true,
             dnsDomain: draft.dnsDomain ?? "", zoneHints: JSONList.encode(draft.zoneHints ?? []),
-            isShared: draft.isShared ?? false, subnets: [], standard: change.standard(draft.description, draft.tags))
+            isShared: draft.isShared ?? false, subnets: [], ipv4Scope: nil, ipv6Scope: nil,
+            standard: change.standard(draft.description, draft.tags))
         try checkDefault(network)
         try NetworkStore.insert(network, change.transaction)
         if network.isShared { try share(network, .shared, change) }
@@ -100,7 +102,8 @@ package struct NetworkEngine: Sendable {
 
     // MARK: Update
 
-    package func update(_ id: NetworkID, _ draft: NetworkDraft, ifMatch: Int? = nil, for context: CallContext) async throws
+    package func update(_ id: NetworkID, _ draft: NetworkDraft, ifMatch: Int? = nil, for context: CallContext)
+        async throws
         -> Network
     {
         try await environment.write { change in
@@ -130,7 +133,8 @@ package struct NetworkEngine: Sendable {
         network.isDefault = draft.isDefault ?? (old.isDefault && network.isExternal)
         network.hasPortSecurity = draft.hasPortSecurity ?? old.hasPortSecurity
         network.dnsDomain = draft.dnsDomain ?? old.dnsDomain
-        let largest = old.kind == .geneve
+        let largest =
+            old.kind == .geneve
             ? change.config.physicalMTU - change.config.overlayOverhead : change.config.physicalMTU
         try checkMTU(draft.mtu, largest)
         if let mtu = draft.mtu { network.mtu = mtu == 0 ? largest : mtu }
@@ -168,7 +172,8 @@ package struct NetworkEngine: Sendable {
                 throw NetworkFault.networkNotFound(id)
             }
             try context.authorizeChange(
-                "delete_network", seenBy: "get_network", PolicyTarget(network), missing: NetworkFault.networkNotFound(id))
+                "delete_network", seenBy: "get_network", PolicyTarget(network),
+                missing: NetworkFault.networkNotFound(id))
             try network.standard.check(ifMatch)
             try Self.remove(network, change)
         }

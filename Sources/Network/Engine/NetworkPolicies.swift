@@ -4,7 +4,7 @@ import PolicyKit
 /// The rules of this service with upstream's defaults (neutron/conf/policies).
 package enum NetworkPolicies {
     package static let rules: [PolicyRule] =
-        common + networks + subnets + ports + routers + floatingIPs + securityGroups + others
+        common + networks + subnets + subnetPools + ports + routers + floatingIPs + securityGroups + others
 
     /// Rules of attributes, so that only attributes with a rule are checked.
     static let attributeRules: Set<PolicyName> = Set(
@@ -41,6 +41,8 @@ package enum NetworkPolicies {
         PolicyRule("network_device", "field:port:device_owner=~^network:", "A port of the network's own"),
         PolicyRule("sg_owner", "project_id:%(security_group:project_id)s", "The project that owns the security group"),
         PolicyRule("shared_security_group", "field:security_groups:shared=True"),
+        PolicyRule("shared_subnetpools", "field:subnetpools:shared=True"),
+        PolicyRule("shared_address_scopes", "field:address_scopes:shared=True"),
         PolicyRule("default", "rule:admin_or_owner"),
     ]
 
@@ -77,8 +79,20 @@ package enum NetworkPolicies {
             "(\(member)) or \(adminOrNetworkMember)", "create_subnet:tags", "update_subnet", "update_subnet:tags",
             "delete_subnet", "delete_subnet:tags")
 
+    private static let subnetPools =
+        each(
+            adminOrMember, "create_subnetpool", "create_subnetpool:tags", "update_subnetpool", "update_subnetpool:tags",
+            "delete_subnetpool", "delete_subnetpool:tags", "add_prefixes", "remove_prefixes", "create_address_scope",
+            "update_address_scope", "delete_address_scope")
+        + each(
+            admin, "create_subnetpool:shared", "create_subnetpool:is_default", "update_subnetpool:is_default",
+            "create_address_scope:shared", "update_address_scope:shared")
+        + each("\(adminOrReader) or rule:shared_subnetpools", "get_subnetpool", "get_subnetpool:tags")
+        + each("\(adminOrReader) or rule:shared_address_scopes", "get_address_scope")
+
     private static let ports =
-        each("\(adminOrService) or (\(networkMember)) or rule:shared", "create_port", "create_port:fixed_ips",
+        each(
+            "\(adminOrService) or (\(networkMember)) or rule:shared", "create_port", "create_port:fixed_ips",
             "create_port:fixed_ips:subnet_id")
         + each(
             "\(adminOrMember) or role:service", "create_port:device_id", "create_port:binding:vnic_type",
@@ -143,7 +157,8 @@ package enum NetworkPolicies {
             "rule:admin_only or (not field:rbac_policy:target_tenant=* and not field:rbac_policy:target_tenant=None)",
             "create_rbac_policy:target_tenant", "update_rbac_policy:target_tenant")
         + each(adminOrManager, "get_quota")
-        + each(admin, "update_quota", "delete_quota", "get_agent", "update_agent", "delete_agent",
+        + each(
+            admin, "update_quota", "delete_quota", "get_agent", "update_agent", "delete_agent",
             "get_network_ip_availability")
         + each("role:reader or rule:admin_only", "get_availability_zone")
         + each("rule:regular_user", "get_service_provider", "get_extension", "get_floatingip_pool")

@@ -20,7 +20,9 @@ package struct NetworkQuotaEngine: Sendable {
         return try await environment.read { Self.typed(try environment.quotas.classLimits($0)) }
     }
 
-    package func usage(of project: ProjectID, for context: CallContext) async throws -> [NetworkQuota: (limit: Int, used: Int)] {
+    package func usage(of project: ProjectID, for context: CallContext) async throws -> [NetworkQuota: (
+        limit: Int, used: Int
+    )] {
         try Self.authorizeSight(of: project, for: context)
         return try await environment.read { transaction in
             let limits = Self.typed(try environment.quotas.limits(of: project, transaction))
@@ -71,7 +73,8 @@ package struct NetworkQuotaEngine: Sendable {
         try context.authorizeCreation("delete_quota", PolicyTarget(project: project))
         try await environment.write { change in
             guard try environment.quotas.delete(project, change.transaction) else {
-                throw CloudError.notFound("Quota for tenant \(project) could not be found.", kind: "TenantQuotaNotFound")
+                throw CloudError.notFound(
+                    "Quota for tenant \(project) could not be found.", kind: "TenantQuotaNotFound")
             }
         }
     }

@@ -67,7 +67,9 @@ package struct PortEngine: Sendable {
 
     /// Nobody plugs a port into a foreign router by its id.
     private static func checkDevice(_ draft: PortDraft, project: ProjectID, _ change: NetworkChange) throws {
-        guard let owner = draft.deviceOwner, DeviceOwner.router.contains(owner), let device = draft.deviceID else { return }
+        guard let owner = draft.deviceOwner, DeviceOwner.router.contains(owner), let device = draft.deviceID else {
+            return
+        }
         guard let router = try RouterStore.find(RouterID(device), change.transaction) else { return }
         guard router.project == project else {
             throw CloudError.conflict(
@@ -94,7 +96,8 @@ package struct PortEngine: Sendable {
         }
     }
 
-    private static func find(_ id: PortID, for context: CallContext, _ change: NetworkChange) throws -> (Port, Network) {
+    private static func find(_ id: PortID, for context: CallContext, _ change: NetworkChange) throws -> (Port, Network)
+    {
         guard let port = try PortStore.find(id, change.transaction),
             let network = try NetworkStore.find(port.network, for: context.projectID, change.transaction)
         else { throw NetworkFault.portNotFound(id) }

@@ -56,7 +56,8 @@ enum PortOperations {
 
     /// Nil: the project's default group, which is made when it is not there.
     private static func groups(
-        _ given: [SecurityGroupID]?, project: ProjectID, _ hasPortSecurity: Bool, isTrusted: Bool, _ change: NetworkChange
+        _ given: [SecurityGroupID]?, project: ProjectID, _ hasPortSecurity: Bool, isTrusted: Bool,
+        _ change: NetworkChange
     ) throws -> [SecurityGroupID] {
         guard let given else {
             guard hasPortSecurity, !isTrusted, !project.rawValue.isEmpty else { return [] }
@@ -162,7 +163,8 @@ enum PortOperations {
                     .map(\.rawValue))
         } else if !port.hasPortSecurity, old.groupsJSON != "[]" {
             throw CloudError.conflict(
-                "Port has security group associated. Cannot disable port security or IP address until security group is "
+                "Port has security group associated. Cannot disable port security or IP address until "
+                    + "security group is "
                     + "removed.", kind: "PortSecurityPortHasSecurityGroup")
         }
         if let pairs = draft.addressPairs {
@@ -184,14 +186,16 @@ enum PortOperations {
         guard draft.regeneratesMAC || (draft.mac != nil && draft.mac?.description != old.mac) else { return }
         guard old.host.isEmpty || draft.host == "" else {
             throw CloudError.conflict(
-                "Unable to complete operation on port \(old.id), port is already bound, port type: ovs, old_mac \(old.mac), "
+                "Unable to complete operation on port \(old.id), port is already bound, port type: ovs, "
+                    + "old_mac \(old.mac), "
                     + "new_mac \(draft.mac?.description ?? "generated").", kind: "PortBound")
         }
         port.mac = try mac(draft.regeneratesMAC ? nil : draft.mac, on: old.network, change).description
     }
 
     /// An address that a floating IP points to must not go away under it.
-    private static func checkFloatingIPs(_ port: Port, keeps addresses: [Port.FixedIP], _ change: NetworkChange) throws {
+    private static func checkFloatingIPs(_ port: Port, keeps addresses: [Port.FixedIP], _ change: NetworkChange) throws
+    {
         for floating in try FloatingIPStore.all(where: "f.port_id = \(port.id)", change.transaction)
         where !addresses.contains(where: { $0.address == floating.fixedAddress }) {
             try FloatingIPEngine.detach(floating, change)

@@ -75,12 +75,16 @@ enum Projection {
         var subnets: [SubnetID: Subnet]
         var mtus: [NetworkID: Int]
         var floatingIPs: [FloatingIP]
+        var scopes: [SubnetID: AddressScopeID] = [:]
     }
 
     static func router(_ parts: RouterParts, isDistributed: Bool) -> LogicalRouter {
         let gateway = parts.ports.first { $0.id == parts.router.gatewayPort }
         let inside = parts.ports.filter { $0.deviceOwner == DeviceOwner.routerInterface }.flatMap(\.fixedIPs)
-        let cidrs = inside.compactMap { parts.subnets[$0.subnet]?.cidr }.filter { !$0.isIPv6 }
+        let outer = gateway?.fixedIPs.first { !$0.address.isIPv6 }.flatMap { parts.scopes[$0.subnet] }
+        // Addresses of one scope are routed as they are.
+        let cidrs = inside.filter { outer == nil || parts.scopes[$0.subnet] != outer }
+            .compactMap { parts.subnets[$0.subnet]?.cidr }.filter { !$0.isIPv6 }
         let snat = parts.router.usesSNAT ? gateway?.fixedIPs.first { !$0.address.isIPv6 }?.address : nil
         return LogicalRouter(
             id: parts.router.id, name: parts.router.name, isEnabled: parts.router.isEnabled,
@@ -104,7 +108,9 @@ enum Projection {
     private static func routes(_ parts: RouterParts, gateway: Port?) -> [LogicalRouter.Route] {
         var hasDefault: Set<Bool> = []
         var routes = (gateway?.fixedIPs ?? []).compactMap { fixed -> LogicalRouter.Route? in
-            guard let hop = parts.subnets[fixed.subnet]?.gateway, hasDefault.insert(hop.isIPv6).inserted else { return nil }
+            guard let hop = parts.subnets[fixed.subnet]?.gateway, hasDefault.insert(hop.isIPv6).inserted else {
+                return nil
+            }
             return LogicalRouter.Route(
                 destination: (hop.isIPv6 ? CIDR.anyIPv6 : CIDR.anyIPv4).description, nextHop: hop.description,
                 isDefault: true)

@@ -32,7 +32,8 @@ struct ProjectionReader {
         guard let network = try NetworkStore.find(id, for: nil, transaction) else { return nil }
         let subnets = try SubnetStore.all(on: id, transaction)
         let metadata = try PortStore.all(
-            where: "p.device_id = \(MetadataPort.deviceID(of: id)) AND p.device_owner = \(DeviceOwner.metadata)", transaction
+            where: "p.device_id = \(MetadataPort.deviceID(of: id)) AND p.device_owner = \(DeviceOwner.metadata)",
+            transaction
         ).first
         return Projection.network(network, subnets: subnets, metadata: metadata, dnsDomain: config.dnsDomain)
     }
@@ -44,7 +45,8 @@ struct ProjectionReader {
             router: router, ports: ports,
             subnets: try SubnetStore.all(ports.flatMap { $0.fixedIPs.map(\.subnet) }, transaction),
             mtus: try mtus(Set(ports.map(\.network))),
-            floatingIPs: try FloatingIPStore.all(where: "f.router_id = \(id)", transaction))
+            floatingIPs: try FloatingIPStore.all(where: "f.router_id = \(id)", transaction),
+            scopes: try AddressScopeStore.scopes(of: ports.flatMap { $0.fixedIPs.map(\.subnet) }, transaction))
         return Projection.router(parts, isDistributed: config.distributesFloatingIPs)
     }
 

@@ -68,7 +68,7 @@ package struct RBACEngine: Sendable {
         guard let type = RBACPolicy.ObjectType(rawValue: draft.objectType) else {
             throw CloudError.badRequest(
                 "Invalid input for object_type. Reason: '\(draft.objectType.prefix(64))' is not in ['network', "
-                    + "'security_group'].", kind: "HTTPBadRequest")
+                    + "'security_group', 'subnetpool', 'address_scope'].", kind: "HTTPBadRequest")
         }
         guard let action = RBACPolicy.Action(rawValue: draft.action), type == .network || action == .shared else {
             throw CloudError.badRequest(
@@ -90,7 +90,8 @@ package struct RBACEngine: Sendable {
                 throw NetworkFault.networkNotFound(id)
             }
             try context.authorizeChange(
-                "update_network", seenBy: "get_network", PolicyTarget(network), missing: NetworkFault.networkNotFound(id))
+                "update_network", seenBy: "get_network", PolicyTarget(network),
+                missing: NetworkFault.networkNotFound(id))
         case .securityGroup:
             let id = SecurityGroupID(object)
             guard let group = try SecurityGroupStore.find(id, for: context.projectID, change.transaction) else {
@@ -99,7 +100,38 @@ package struct RBACEngine: Sendable {
             try context.authorizeChange(
                 "update_security_group", seenBy: "get_security_group", PolicyTarget(group),
                 missing: NetworkFault.groupNotFound(id))
+        case .subnetPool: try authorizePool(SubnetPoolID(object), for: context, change)
+        case .addressScope: try authorizeScope(AddressScopeID(object), for: context, change)
         }
+    }
+
+    private static func authorizePool(_ id: SubnetPoolID, for context: CallContext, _ change: NetworkChange) throws {
+        guard let pool = try SubnetPoolStore.find(id, for: context.projectID, change.transaction) else {
+            throw NetworkFault.subnetPoolNotFound(id)
+        }
+        try context.authorizeChange(
+            "update_subnetpool", seenBy: "get_subnetpool", PolicyTarget(pool),
+            missing: NetworkFault.subnetPoolNotFound(id))
+    }
+
+    private static func authorizeScope(_ id: AddressScopeID, for context: CallContext, _ change: NetworkChange) throws {
+        guard let scope = try AddressScopeStore.find(id, for: context.projectID, change.transaction) else {
+            throw NetworkFault.addressScopeNotFound(id)
+        }
+        try context.authorizeChange(
+            "update_address_scope", seenBy: "get_address_scope", PolicyTarget(scope),
+            missing: NetworkFault.addressScopeNotFound(id))
+    }
+
+    /// Shows an object to every project, as `shared` at its creation does.
+    static func share(
+        _ object: String, _ type: RBACPolicy.ObjectType, owner: ProjectID, _ change: NetworkChange
+    ) throws {
+        guard try RBACStore.entry(object, .shared, "*", change.transaction) == nil else { return }
+        try RBACStore.insert(
+            RBACPolicy(
+                id: change.newID(), project: owner, objectType: type, object: object, action: .shared, target: "*",
+                createdAt: change.now), change.transaction)
     }
 
     /// A network that one project may use as external is an external one.
@@ -115,7 +147,8 @@ package struct RBACEngine: Sendable {
             guard var policy = try RBACStore.find(id, change.transaction) else { throw Self.missing(id) }
             var object = PolicyTarget(project: policy.project)
             object["target_tenant"] = target
-            try context.authorizeChange("update_rbac_policy", seenBy: "get_rbac_policy", object, missing: Self.missing(id))
+            try context.authorizeChange(
+                "update_rbac_policy", seenBy: "get_rbac_policy", object, missing: Self.missing(id))
             try context.authorizeAttributes("update_rbac_policy", ["target_tenant"], object)
             guard target != policy.target else { return policy }
             try Self.checkUnused(policy, change)
@@ -134,7 +167,9 @@ package struct RBACEngine: Sendable {
             try Self.checkUnused(policy, change)
             try RBACStore.delete(id, change.transaction)
             let others = try change.transaction.exists(
-                "SELECT 1 FROM network_rbac WHERE object_id = \(policy.object) AND action = 'access_as_external' LIMIT 1")
+                "SELECT 1 FROM network_rbac WHERE object_id = \(policy.object) AND action = "
+                    + "'access_as_external' LIMIT 1"
+            )
             if !others { try Self.setExternal(policy, false, change) }
         }
     }
@@ -142,7 +177,9 @@ package struct RBACEngine: Sendable {
     private static func checkUnused(_ policy: RBACPolicy, _ change: NetworkChange) throws {
         switch policy.objectType {
         case .network:
-            guard let network = try NetworkStore.find(NetworkID(policy.object), for: nil, change.transaction) else { return }
+            guard let network = try NetworkStore.find(NetworkID(policy.object), for: nil, change.transaction) else {
+                return
+            }
             try checkUnused(network, policy.action, target: policy.target, change)
         case .securityGroup:
             let isUsed = try change.transaction.exists(
@@ -152,12 +189,29 @@ package struct RBACEngine: Sendable {
                    AND (\(policy.target) = '*' OR p.project_id = \(policy.target)) LIMIT 1
                 """)
             guard !isUsed else { throw inUse(policy.object) }
+        case .subnetPool:
+            let isUsed = try change.transaction.exists(
+                """
+                SELECT 1 FROM subnets s JOIN subnetpools b ON b.id = s.subnetpool
+                 WHERE b.id = \(policy.object) AND s.project_id <> b.project_id
+                   AND (\(policy.target) = '*' OR s.project_id = \(policy.target)) LIMIT 1
+                """)
+            guard !isUsed else { throw inUse(policy.object) }
+        case .addressScope:
+            let isUsed = try change.transaction.exists(
+                """
+                SELECT 1 FROM subnetpools b JOIN address_scopes a ON a.id = b.address_scope
+                 WHERE a.id = \(policy.object) AND b.project_id <> a.project_id
+                   AND (\(policy.target) = '*' OR b.project_id = \(policy.target)) LIMIT 1
+                """)
+            guard !isUsed else { throw inUse(policy.object) }
         }
     }
 
     private static func inUse(_ object: String) -> CloudError {
         .conflict(
-            "RBAC policy on object \(object) cannot be removed because other objects depend on it.", kind: "RbacPolicyInUse")
+            "RBAC policy on object \(object) cannot be removed because other objects depend on it.",
+            kind: "RbacPolicyInUse")
     }
 
     /// Leave to use a network cannot be taken back while it is used.

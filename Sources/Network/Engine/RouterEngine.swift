@@ -39,7 +39,8 @@ package struct RouterEngine: Sendable {
     }
 
     /// `context` nil: the cloud itself asks.
-    static func insert(_ draft: RouterDraft, project: ProjectID, for context: CallContext?, _ change: NetworkChange) throws
+    static func insert(_ draft: RouterDraft, project: ProjectID, for context: CallContext?, _ change: NetworkChange)
+        throws
         -> Router
     {
         try change.checkQuota(.router, project)
@@ -60,7 +61,8 @@ package struct RouterEngine: Sendable {
 
     // MARK: Update
 
-    package func update(_ id: RouterID, _ draft: RouterDraft, ifMatch: Int? = nil, for context: CallContext) async throws
+    package func update(_ id: RouterID, _ draft: RouterDraft, ifMatch: Int? = nil, for context: CallContext)
+        async throws
         -> Router
     {
         try await environment.write { change in
@@ -113,7 +115,9 @@ package struct RouterEngine: Sendable {
         }
     }
 
-    package func removeRoutes(_ routes: [Router.Route], from id: RouterID, for context: CallContext) async throws -> Router {
+    package func removeRoutes(_ routes: [Router.Route], from id: RouterID, for context: CallContext) async throws
+        -> Router
+    {
         try await changeRoutes(of: id, "remove_extraroutes", for: context) { old in
             old.filter { !routes.contains($0) }
         }
@@ -150,7 +154,9 @@ package struct RouterEngine: Sendable {
             guard cidrs.contains(where: { $0.contains(hop) }) else {
                 throw invalid("the nexthop is not connected with router")
             }
-            guard !addresses.contains(where: { $0.address == hop }) else { throw invalid("the nexthop is used by router") }
+            guard !addresses.contains(where: { $0.address == hop }) else {
+                throw invalid("the nexthop is used by router")
+            }
             let canonical = Router.Route(destination: destination.description, nextHop: hop.description)
             guard !routes.contains(canonical) else { throw invalid("a route is given twice") }
             routes.append(canonical)

@@ -21,7 +21,8 @@ enum RouterGateway {
         router.usesSNAT = gateway.usesSNAT ?? true
     }
 
-    private static func external(_ id: NetworkID, for context: CallContext?, _ change: NetworkChange) throws -> Network {
+    private static func external(_ id: NetworkID, for context: CallContext?, _ change: NetworkChange) throws -> Network
+    {
         let network: Network
         if let context {
             network = try NetworkEngine.visible(id, for: context, change)

@@ -13,7 +13,8 @@ extension RouterEngine {
         }
     }
 
-    package func removeInterface(_ choice: RouterInterfaceChoice, from id: RouterID, for context: CallContext) async throws
+    package func removeInterface(_ choice: RouterInterfaceChoice, from id: RouterID, for context: CallContext)
+        async throws
         -> RouterInterfaceResult
     {
         try await environment.write { change in
@@ -76,7 +77,8 @@ enum RouterInterfaces {
         try checkOverlap(of: [id], with: router.id, change)
         let address = PortDraft.Address(subnet: id, address: gateway)
         // One interface of a router serves all IPv6 subnets of a network.
-        let sibling = try subnet.cidr.isIPv6
+        let sibling =
+            try subnet.cidr.isIPv6
             ? RouterStore.ports(of: router.id, change.transaction).first { port in
                 port.network == network.id && port.deviceOwner == DeviceOwner.routerInterface
                     && port.fixedIPs.contains { $0.address.isIPv6 }
@@ -127,7 +129,8 @@ enum RouterInterfaces {
         return port
     }
 
-    // neutron: on a network that is shared with everybody, nobody but its owner takes the gateway's address (LP-1757482);
+    // neutron: on a network that is shared with everybody, nobody but its owner takes the gateway's address
+    // (LP-1757482);
     // leave given to one project by RBAC includes it (LP-1975603).
     private static func checkOwner(of subnet: Subnet, for context: CallContext?, _ change: NetworkChange) throws {
         guard let context, let project = context.projectID, subnet.project != project,
@@ -136,7 +139,8 @@ enum RouterInterfaces {
         let grant = try RBACStore.entry(subnet.network.rawValue, .shared, project.rawValue, change.transaction)
         guard grant != nil else {
             throw NetworkFault.badRequest(
-                "router", "Cannot add interface to router because subnet \(subnet.id) is not owned by project making the "
+                "router",
+                "Cannot add interface to router because subnet \(subnet.id) is not owned by project making the "
                     + "request")
         }
     }
@@ -144,7 +148,8 @@ enum RouterInterfaces {
     private static func checkAddressMode(_ subnet: Subnet) throws {
         guard subnet.cidr.isIPv6, subnet.raMode == nil, subnet.addressMode != nil else { return }
         throw NetworkFault.badRequest(
-            "router", "IPv6 subnet \(subnet.id) configured to receive RAs from an external router cannot be added to "
+            "router",
+            "IPv6 subnet \(subnet.id) configured to receive RAs from an external router cannot be added to "
                 + "Neutron Router.")
     }
 
@@ -157,7 +162,8 @@ enum RouterInterfaces {
                 !subnet.pools.contains(where: { $0.contains(fixed.address) })
             else { continue }
             throw NetworkFault.badRequest(
-                "router", "Cannot add interface to router because specified port \(port) has an IP address out of the "
+                "router",
+                "Cannot add interface to router because specified port \(port) has an IP address out of the "
                     + "allocation pool of subnet \(subnet.id), which is not owned by the project making the request")
         }
     }
@@ -192,7 +198,8 @@ enum RouterInterfaces {
         guard let old = try find(choice, of: router, among: ports, change) else {
             if let subnet = choice.subnet {
                 throw CloudError.notFound(
-                    "Router \(router.id) has no interface on subnet \(subnet)", kind: "RouterInterfaceNotFoundForSubnet")
+                    "Router \(router.id) has no interface on subnet \(subnet)", kind: "RouterInterfaceNotFoundForSubnet"
+                )
             }
             throw CloudError.notFound(
                 "Router \(router.id) does not have an interface with id \(choice.port?.rawValue ?? "")",
@@ -234,13 +241,15 @@ enum RouterInterfaces {
         let floating = try FloatingIPStore.all(where: "f.router_id = \(router.id)", change.transaction)
         guard !floating.contains(where: { $0.fixedAddress.map(subnet.cidr.contains) ?? false }) else {
             throw CloudError.conflict(
-                "Router interface for subnet \(id) on router \(router.id) cannot be deleted, as it is required by one or "
+                "Router interface for subnet \(id) on router \(router.id) cannot be deleted, as it is "
+                    + "required by one or "
                     + "more floating IPs.", kind: "RouterInterfaceInUseByFloatingIP")
         }
         let hops = router.routes.compactMap { IPAddress($0.nextHop) }
         guard !hops.contains(where: { subnet.cidr.contains($0) }) else {
             throw CloudError.conflict(
-                "Router interface for subnet \(id) on router \(router.id) cannot be deleted, as it is required by one or "
+                "Router interface for subnet \(id) on router \(router.id) cannot be deleted, as it is "
+                    + "required by one or "
                     + "more routes.", kind: "RouterInterfaceInUseByRoute")
         }
     }

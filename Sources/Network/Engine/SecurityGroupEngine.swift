@@ -63,12 +63,14 @@ package struct SecurityGroupEngine: Sendable {
         var group = SecurityGroup(
             id: id, project: project, name: defaultName, isStateful: true, isShared: false, rules: [],
             standard: change.standard("Default security group", nil))
-        group.rules = egressRules(of: group, change) + [false, true].map { isIPv6 in
-            var draft = SecurityGroupRuleDraft(group: id, isIngress: true)
-            draft.isIPv6 = isIPv6
-            draft.remoteGroup = id
-            return rule(draft, of: group, change)
-        }
+        group.rules =
+            egressRules(of: group, change)
+            + [false, true].map { isIPv6 in
+                var draft = SecurityGroupRuleDraft(group: id, isIngress: true)
+                draft.isIPv6 = isIPv6
+                draft.remoteGroup = id
+                return rule(draft, of: group, change)
+            }
         try SecurityGroupStore.insert(group, change.transaction)
         try SecurityGroupStore.setDefault(id, of: project, change.transaction)
         change.mark(.securityGroup(id))
@@ -127,7 +129,8 @@ package struct SecurityGroupEngine: Sendable {
 
     private static func checkName(_ name: String?) throws {
         guard name?.lowercased() != defaultName else {
-            throw CloudError.conflict("Default security group already exists.", kind: "SecurityGroupDefaultAlreadyExists")
+            throw CloudError.conflict(
+                "Default security group already exists.", kind: "SecurityGroupDefaultAlreadyExists")
         }
     }
 
@@ -182,7 +185,8 @@ package struct SecurityGroupEngine: Sendable {
             let isDefault = try SecurityGroupStore.defaultGroup(of: group.project, change.transaction) == id
             guard !isDefault || context.allows("context_is_admin", [:]) else {
                 throw CloudError.conflict(
-                    "Insufficient rights for removing default security group.", kind: "SecurityGroupCannotRemoveDefault")
+                    "Insufficient rights for removing default security group.", kind: "SecurityGroupCannotRemoveDefault"
+                )
             }
             // Rules of other groups that name this one go with it.
             for rule in try SecurityGroupStore.rules(where: "r.remote_group = \(id)", change.transaction) {
@@ -201,7 +205,8 @@ package struct SecurityGroupEngine: Sendable {
     {
         guard Set(drafts.map(\.group)).count <= 1 else {
             throw CloudError.badRequest(
-                "Only allowed to update rules for one security profile at a time", kind: "SecurityGroupNotSingleGroupRules")
+                "Only allowed to update rules for one security profile at a time",
+                kind: "SecurityGroupNotSingleGroupRules")
         }
         return try await environment.write { change in
             var seen: Set<String> = []

@@ -60,17 +60,21 @@ enum SegmentAllocator {
         try NetworkStore.claim(claim, for: id, change.transaction)
     }
 
-    private static func physicalNetwork(_ draft: NetworkDraft, _ kind: String, _ change: NetworkChange) throws -> String {
+    private static func physicalNetwork(_ draft: NetworkDraft, _ kind: String, _ change: NetworkChange) throws -> String
+    {
         guard let name = draft.physicalNetwork else {
             throw NetworkFault.invalidInput("physical_network required for \(kind) provider network")
         }
         guard change.config.vlans(of: name) != nil else {
-            throw NetworkFault.invalidInput("physical_network '\(name.prefix(64))' unknown for \(kind) provider network")
+            throw NetworkFault.invalidInput(
+                "physical_network '\(name.prefix(64))' unknown for \(kind) provider network")
         }
         return name
     }
 
-    private static func vlan(_ wanted: Int?, on physical: String, for id: NetworkID, _ change: NetworkChange) throws -> Int {
+    private static func vlan(_ wanted: Int?, on physical: String, for id: NetworkID, _ change: NetworkChange) throws
+        -> Int
+    {
         if let wanted {
             guard (1...4094).contains(wanted) else {
                 throw NetworkFault.invalidInput("segmentation_id out of range (1 through 4094)")
@@ -100,7 +104,8 @@ enum SegmentAllocator {
         return Segment(kind: .geneve, number: try free(in: change.config.overlaySegments, "geneve:", id, change))
     }
 
-    private static func free(in range: ClosedRange<Int>, _ prefix: String, _ id: NetworkID, _ change: NetworkChange) throws
+    private static func free(in range: ClosedRange<Int>, _ prefix: String, _ id: NetworkID, _ change: NetworkChange)
+        throws
         -> Int
     {
         for _ in 0..<randomTries {

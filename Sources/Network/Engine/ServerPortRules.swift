@@ -39,7 +39,8 @@ extension NetworkEngine {
     ) throws {
         guard let text else { return }
         guard let address = IPAddress(text) else {
-            throw CloudError.badRequest("Invalid fixed IP Address \(text.prefix(64)) in request", kind: "FixedIpInvalid")
+            throw CloudError.badRequest(
+                "Invalid fixed IP Address \(text.prefix(64)) in request", kind: "FixedIpInvalid")
         }
         // create_port:fixed_ips:ip_address: on a shared network only its owner chooses.
         guard principal.hasRole("admin") || network.project == principal.projectID else {
@@ -47,7 +48,8 @@ extension NetworkEngine {
                 .forbidden, "(rule:create_port and rule:create_port:fixed_ips:ip_address) is disallowed by policy",
                 kind: "PolicyNotAuthorized")
         }
-        guard let subnet = subnets.first(where: { $0.cidr.contains(address) }), subnet.cidr.hosts.contains(address) else {
+        guard let subnet = subnets.first(where: { $0.cidr.contains(address) }), subnet.cidr.hosts.contains(address)
+        else {
             throw CloudError.badRequest(
                 "IP address \(address) is not a valid IP for any of the subnets on the specified network.",
                 kind: "InvalidIpForNetwork")

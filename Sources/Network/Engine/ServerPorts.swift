@@ -25,13 +25,16 @@ extension NetworkEngine: NetworkService {
                 let subnets = try SubnetStore.all(on: network.id, transaction)
                 guard !subnets.isEmpty else {
                     throw CloudError.badRequest(
-                        "Network \(network.id) requires a subnet in order to boot instances on.", kind: "NetworkRequiresSubnet")
+                        "Network \(network.id) requires a subnet in order to boot instances on.",
+                        kind: "NetworkRequiresSubnet")
                 }
                 try Self.check(request.fixedAddress, on: network, subnets, by: principal, transaction)
                 for group in request.securityGroups ?? [] {
                     guard let found = try SecurityGroupStore.find(group, for: principal.projectID, transaction),
                         found.project == principal.projectID || found.isShared
-                    else { throw CloudError.badRequest("Security group \(group) not found.", kind: "SecurityGroupNotFound") }
+                    else {
+                        throw CloudError.badRequest("Security group \(group) not found.", kind: "SecurityGroupNotFound")
+                    }
                 }
             }
             for id in ports {
@@ -63,8 +66,10 @@ extension NetworkEngine: NetworkService {
                 let found = try change.transaction.query(
                     """
                     SELECT id FROM security_groups WHERE (id = \(name) OR name = \(name))
-                       AND (project_id = \(project) OR id IN (\(Viewer(seesAll: false, project: project).granted("security_group"))))
-                    """) { $0.id(0) as SecurityGroupID }
+                       AND (project_id =
+                           \(project) OR id IN (\(Viewer(seesAll: false, project: project).granted("security_group"))))
+                    """
+                ) { $0.id(0) as SecurityGroupID }
                 guard let id = found.first(where: { $0.rawValue == name }) ?? found.first else {
                     throw CloudError.badRequest("Security group \(name) not found.", kind: "SecurityGroupNotFound")
                 }
@@ -110,7 +115,9 @@ extension NetworkEngine: NetworkService {
         }
     }
 
-    package func claimPort(_ id: PortID, server: String, zone: String, for principal: Principal) async throws -> ServerPort {
+    package func claimPort(_ id: PortID, server: String, zone: String, for principal: Principal) async throws
+        -> ServerPort
+    {
         try await environment.write { change in
             let old = try Self.usable(id, by: principal, change.transaction)
             if old.deviceID == server { return try Self.complete(old, change) }

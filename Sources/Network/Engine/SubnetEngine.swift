@@ -31,7 +31,8 @@ package struct SubnetEngine: Sendable {
         }
     }
 
-    private static func create(_ draft: SubnetDraft, for context: CallContext, _ change: NetworkChange) throws -> Subnet {
+    private static func create(_ draft: SubnetDraft, for context: CallContext, _ change: NetworkChange) throws -> Subnet
+    {
         guard let networkID = draft.network else {
             throw CloudError.badRequest(
                 "Failed to parse request. Required attribute 'network_id' not specified", kind: "HTTPBadRequest")
@@ -41,20 +42,26 @@ package struct SubnetEngine: Sendable {
         let target = PolicyTarget(project: project, on: network)
         try context.authorizeCreation("create_subnet", target)
         try context.authorizeAttributes("create_subnet", draft.given, target)
-        return try insert(draft, project: project, on: network, change)
+        return try insert(draft, project: project, on: network, for: context, change)
     }
 
-    static func insert(_ draft: SubnetDraft, project: ProjectID, on network: Network, _ change: NetworkChange) throws
-        -> Subnet
-    {
+    /// `context` nil: the cloud itself asks.
+    static func insert(
+        _ draft: SubnetDraft, project: ProjectID, on network: Network, for context: CallContext?,
+        _ change: NetworkChange
+    ) throws -> Subnet {
         try change.checkQuota(.subnet, project)
-        let cidr = try SubnetCheck.cidr(draft)
+        let pool = try SubnetPoolAllocator.pool(for: draft, context, change)
+        let cidr =
+            try pool.map { try SubnetPoolAllocator.allocate(draft, from: $0, project: project, change) }
+            ?? SubnetCheck.cidr(draft)
         let gateway = try SubnetCheck.gateway(draft.gateway, of: cidr)
         let others = try SubnetStore.all(on: network.id, change.transaction)
         guard !others.contains(where: { $0.cidr.overlaps(cidr) }) else {
             throw NetworkFault.invalidInput(
                 "Requested subnet with cidr: \(cidr) for network: \(network.id) overlaps with another subnet")
         }
+        try SubnetPoolAllocator.checkAffinity(pool, cidr, others, change)
         let pools = try draft.pools.map { try AllocationPools.checked($0, in: cidr) }
         if let pools { try AllocationPools.checkGateway(gateway, outside: pools) }
         let subnet = Subnet(
@@ -63,7 +70,7 @@ package struct SubnetEngine: Sendable {
             pools: pools ?? AllocationPools.computed(for: cidr, gateway: gateway),
             dnsServers: try SubnetCheck.dnsServers(draft.dnsServers ?? [], change.config.maximum),
             hostRoutes: try SubnetCheck.hostRoutes(draft.hostRoutes ?? [], cidr, change.config.maximum),
-            serviceTypes: draft.serviceTypes ?? [], publishesDNS: draft.publishesDNS ?? false,
+            serviceTypes: draft.serviceTypes ?? [], publishesDNS: draft.publishesDNS ?? false, pool: pool?.id,
             isExternal: network.isExternal, isShared: network.isShared, networkProject: network.project,
             standard: change.standard(draft.description, draft.tags))
         try SubnetCheck.modes(subnet)
@@ -89,7 +96,8 @@ package struct SubnetEngine: Sendable {
 
     // MARK: Update
 
-    package func update(_ id: SubnetID, _ draft: SubnetDraft, ifMatch: Int? = nil, for context: CallContext) async throws
+    package func update(_ id: SubnetID, _ draft: SubnetDraft, ifMatch: Int? = nil, for context: CallContext)
+        async throws
         -> Subnet
     {
         try await environment.write { change in
@@ -117,7 +125,9 @@ package struct SubnetEngine: Sendable {
         subnet.usesDHCP = draft.usesDHCP ?? old.usesDHCP
         subnet.publishesDNS = draft.publishesDNS ?? old.publishesDNS
         subnet.serviceTypes = draft.serviceTypes ?? old.serviceTypes
-        if let servers = draft.dnsServers { subnet.dnsServers = try SubnetCheck.dnsServers(servers, change.config.maximum) }
+        if let servers = draft.dnsServers {
+            subnet.dnsServers = try SubnetCheck.dnsServers(servers, change.config.maximum)
+        }
         if let routes = draft.hostRoutes {
             subnet.hostRoutes = try SubnetCheck.hostRoutes(routes, old.cidr, change.config.maximum)
         }

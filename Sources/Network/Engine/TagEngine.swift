@@ -44,12 +44,16 @@ package struct TagEngine: Sendable {
         .notFound("Tag \(tag) could not be found.", kind: "TagNotFound")
     }
 
-    package func edit(_ edit: Edit, of id: String, in collection: String, for context: CallContext) async throws -> [String] {
+    package func edit(_ edit: Edit, of id: String, in collection: String, for context: CallContext) async throws
+        -> [String]
+    {
         try await environment.write { change in
             let found = try Self.find(id, collection, context, change.transaction)
-            let action = if case .remove = edit { "delete" } else if case .removeAll = edit { "delete" } else { "update" }
+            let action =
+                if case .remove = edit { "delete" } else if case .removeAll = edit { "delete" } else { "update" }
             try context.authorizeChange(
-                PolicyName("\(action)_\(found.resource):tags"), seenBy: PolicyName("get_\(found.resource)"), found.target,
+                PolicyName("\(action)_\(found.resource):tags"), seenBy: PolicyName("get_\(found.resource)"),
+                found.target,
                 missing: found.missing)
             let tags = try Self.apply(edit, to: Set(JSONList.strings(found.tags)), change.config.maximum)
             try change.transaction.execute(
@@ -119,12 +123,21 @@ package struct TagEngine: Sendable {
                 tags: floatingIP.standard.tags, missing: missing, resource: "floatingip")
         case "security-groups", "security_groups":
             let missing = NetworkFault.groupNotFound(SecurityGroupID(id))
-            guard let group = try SecurityGroupStore.find(SecurityGroupID(id), for: context.projectID, transaction) else {
+            guard let group = try SecurityGroupStore.find(SecurityGroupID(id), for: context.projectID, transaction)
+            else {
                 throw missing
             }
             return Found(
                 table: "security_groups", target: PolicyTarget(group), tags: group.standard.tags, missing: missing,
                 resource: "security_group")
+        case "subnetpools":
+            let missing = NetworkFault.subnetPoolNotFound(SubnetPoolID(id))
+            guard let pool = try SubnetPoolStore.find(SubnetPoolID(id), for: context.projectID, transaction) else {
+                throw missing
+            }
+            return Found(
+                table: "subnetpools", target: PolicyTarget(pool), tags: pool.standard.tags, missing: missing,
+                resource: "subnetpool")
         default:
             throw CloudError.notFound("The resource could not be found.", kind: "HTTPNotFound")
         }

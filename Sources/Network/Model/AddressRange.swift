@@ -42,7 +42,9 @@ package enum AllocationPools {
             let shown = "\(pool.start)-\(pool.end)"
             guard let first = IPAddress(pool.start), let last = IPAddress(pool.end), first.isIPv6 == last.isIPv6,
                 first.isIPv6 == cidr.isIPv6, first <= last
-            else { throw CloudError.badRequest("The allocation pool \(shown) is not valid.", kind: "InvalidAllocationPool") }
+            else {
+                throw CloudError.badRequest("The allocation pool \(shown) is not valid.", kind: "InvalidAllocationPool")
+            }
             guard cidr.hosts.contains(first), cidr.hosts.contains(last) else {
                 throw CloudError.badRequest(
                     "The allocation pool \(shown) spans beyond the subnet cidr \(cidr).",

@@ -26,6 +26,9 @@ package struct Network: Sendable, Equatable {
     /// Whether the project that asks, or everybody, may put ports on it although another owns it.
     package var isShared: Bool
     package var subnets: [SubnetID]
+    /// Of the pools that its subnets come from.
+    package var ipv4Scope: AddressScopeID?
+    package var ipv6Scope: AddressScopeID?
     package var standard: StandardAttributes
 }
 

@@ -9,16 +9,15 @@ package struct NetworkConfig: ConfigSection {
 
     @ConfigOption(
         "Physical networks that provider networks may name, each with the VLANs that projects may be given, as "
-            + "NAME:FIRST-LAST.", bounds: "each name once"
-    ) { networks in Set(networks.map(\.name)).count == networks.count }
+            + "NAME:FIRST-LAST.", bounds: "each name once", check: { Set($0.map(\.name)).count == $0.count })
     package var physicalNetworks = [PhysicalNetwork(name: "physnet1", vlans: PhysicalNetwork.allVLANs)]
     @ConfigOption("MTU of the underlay and of the physical networks.", range: 1280...9216)
     package var physicalMTU = 1500
     @ConfigOption("Bytes that Geneve with OVN's options takes from each packet.", range: 38...256)
     package var overlayOverhead = 58
-    @ConfigOption("Segment numbers of projects' own networks.", bounds: "within 1-16777215") {
-        $0.lowerBound >= 1 && $0.upperBound <= 0xFF_FFFF
-    }
+    @ConfigOption(
+        "Segment numbers of projects' own networks.", bounds: "within 1-16777215",
+        check: { $0.lowerBound >= 1 && $0.upperBound <= 0xFF_FFFF })
     package var overlaySegments: ClosedRange<Int> = 1...65_535
     @ConfigOption("Domain of the names that DHCP and DNS give to ports.", length: 1...255)
     package var dnsDomain = "openstacklocal"
@@ -77,12 +76,8 @@ package struct NetworkLimits: ConfigGroup {
     package var allowedAddressPairs = 10
     @ConfigOption("Most fixed IPs of a port.", range: 1...10_000)
     package var fixedIPs = 64
-    @ConfigOption("Most allocation pools of a subnet.", range: 1...10_000)
-    package var allocationPools = 256
     @ConfigOption("Most tags of an object.", range: 0...10_000)
     package var tags = 50
-    @ConfigOption("Most objects that one request may make.", range: 1...10_000)
-    package var bulk = 1000
 
     package init() {}
 }

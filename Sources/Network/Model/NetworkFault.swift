@@ -28,6 +28,13 @@ package enum NetworkFault {
         .notFound("Security group rule \(id) does not exist", kind: "SecurityGroupRuleNotFound")
     }
 
+    package static func subnetPoolNotFound(_ id: SubnetPoolID) -> CloudError {
+        .notFound("Subnet pool \(id) could not be found.", kind: "SubnetPoolNotFound")
+    }
+    package static func addressScopeNotFound(_ id: AddressScopeID) -> CloudError {
+        .notFound("Address scope \(id) could not be found.", kind: "AddressScopeNotFound")
+    }
+
     // MARK: Bad input
 
     package static func invalidInput(_ message: String) -> CloudError {

@@ -47,7 +47,8 @@ package struct Port: Sendable, Equatable {
 
     package var fixedIPs: [FixedIP] {
         JSONList.decode(fixedIPsJSON).compactMap { entry in
-            guard let subnet = entry["subnet_id"]?.string, let address = entry["ip_address"]?.string.flatMap({ IPAddress($0) })
+            guard let subnet = entry["subnet_id"]?.string,
+                let address = entry["ip_address"]?.string.flatMap({ IPAddress($0) })
             else { return nil }
             return FixedIP(subnet: SubnetID(subnet), address: address)
         }

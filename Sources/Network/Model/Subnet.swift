@@ -24,6 +24,8 @@ package struct Subnet: Sendable, Equatable {
     package var hostRoutes: [ServerPort.HostRoute]
     package var serviceTypes: [String]
     package var publishesDNS: Bool
+    /// Where its prefix was cut from.
+    package var pool: SubnetPoolID?
     /// Of the network: shown with the subnet, and decides who sees it.
     package var isExternal: Bool
     package var isShared: Bool
@@ -55,6 +57,9 @@ package struct SubnetDraft: Sendable {
     package var hostRoutes: [ServerPort.HostRoute]?
     package var serviceTypes: [String]?
     package var publishesDNS: Bool?
+    package var pool: SubnetPoolID?
+    package var usesDefaultPool = false
+    package var prefixLength: Int?
     package var tags: [String]?
     package var given: [String] = []
 

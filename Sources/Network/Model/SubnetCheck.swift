@@ -10,7 +10,8 @@ package enum SubnetCheck {
         }
         guard let cidr = CIDR(text), text.contains("/") else {
             throw CloudError.badRequest(
-                "Invalid input for cidr. Reason: '\(text.prefix(64))' is not a valid IP subnet.", kind: "HTTPBadRequest")
+                "Invalid input for cidr. Reason: '\(text.prefix(64))' is not a valid IP subnet.", kind: "HTTPBadRequest"
+            )
         }
         let given = text.split(separator: "/").first.flatMap { IPAddress($0) }
         guard given == cidr.network else {
@@ -67,7 +68,8 @@ package enum SubnetCheck {
         }
         if let ra = subnet.raMode, let address = subnet.addressMode, ra != address {
             throw NetworkFault.invalidInput(
-                "ipv6_ra_mode set to '\(ra.rawValue)' with ipv6_address_mode set to '\(address.rawValue)' is not valid. "
+                "ipv6_ra_mode set to '\(ra.rawValue)' with ipv6_address_mode set to '\(address.rawValue)' "
+                    + "is not valid. "
                     + "If both attributes are set, they must be the same value")
         }
         guard !subnet.usesAutomaticAddresses || subnet.cidr.prefixLength == 64 else {
@@ -80,7 +82,8 @@ package enum SubnetCheck {
     package static func dnsServers(_ given: [String], _ limits: NetworkLimits) throws -> [String] {
         guard given.count <= limits.dnsServers else {
             throw CloudError.badRequest(
-                "Unable to complete operation for subnet. The number of DNS nameservers exceeds the limit \(limits.dnsServers).",
+                "Unable to complete operation for subnet. The number of DNS nameservers exceeds the limit "
+                    + "\(limits.dnsServers).",
                 kind: "DNSNameServersExhausted")
         }
         guard Set(given).count == given.count else {
@@ -102,7 +105,8 @@ package enum SubnetCheck {
     {
         guard given.count <= limits.hostRoutes else {
             throw CloudError.badRequest(
-                "Unable to complete operation for subnet. The number of host routes exceeds the limit \(limits.hostRoutes).",
+                "Unable to complete operation for subnet. The number of host routes exceeds the limit "
+                    + "\(limits.hostRoutes).",
                 kind: "HostRoutesExhausted")
         }
         return try given.map { route in
@@ -110,7 +114,9 @@ package enum SubnetCheck {
                 destination.isIPv6 == hop.isIPv6, hop.isIPv6 == cidr.isIPv6
             else {
                 throw NetworkFault.invalidInput(
-                    "Invalid host route: destination '\(route.destination.prefix(64))', nexthop '\(route.nextHop.prefix(64))'")
+                    "Invalid host route: destination '\(route.destination.prefix(64))', nexthop "
+                        + "'\(route.nextHop.prefix(64))'"
+                )
             }
             return ServerPort.HostRoute(destination: destination.description, nextHop: hop.description)
         }

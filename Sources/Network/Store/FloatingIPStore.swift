@@ -15,7 +15,8 @@ enum FloatingIPStore {
             ListAttribute("port_id", "f.port_id"), ListAttribute("subnet_id", "f.subnet_id", isSortKey: false),
             ListAttribute("dns_name", "f.dns_name"), ListAttribute("dns_domain", "f.dns_domain"),
             ListAttribute("revision_number", "f.revision", .integer),
-            ListAttribute("created_at", "f.created_at", .integer), ListAttribute("updated_at", "f.updated_at", .integer),
+            ListAttribute("created_at", "f.created_at", .integer),
+            ListAttribute("updated_at", "f.updated_at", .integer),
             ListAttribute("status", "CASE WHEN f.router_id IS NULL THEN 'DOWN' ELSE 'ACTIVE' END"),
         ])
 
@@ -31,7 +32,8 @@ enum FloatingIPStore {
             row.isNull(11)
             ? nil
             : FloatingIP.PortDetails(
-                name: row.text(12), network: row.id(13), mac: row.text(14), isEnabled: row.bool(15), status: row.text(16),
+                name: row.text(12), network: row.id(13), mac: row.text(14), isEnabled: row.bool(15),
+                status: row.text(16),
                 deviceID: row.text(17), deviceOwner: row.text(18))
         return FloatingIP(
             id: row.id(0), project: row.id(1), network: row.id(2), reservedPort: row.id(3), subnet: row.id(4),
@@ -51,13 +53,15 @@ enum FloatingIPStore {
     }
 
     static func all(where condition: SQL, _ transaction: any Transaction) throws -> [FloatingIP] {
-        try transaction.query("SELECT \(columns) \(schema.from) WHERE \(condition) ORDER BY f.created_at, f.id", floatingIP)
+        try transaction.query(
+            "SELECT \(columns) \(schema.from) WHERE \(condition) ORDER BY f.created_at, f.id", floatingIP)
     }
 
     static func insert(_ floatingIP: FloatingIP, _ transaction: any Transaction) throws {
         try transaction.execute(
             """
-            INSERT INTO floatingips (id, project_id, description, network_id, reserved_port, subnet_id, address, router_id,
+            INSERT INTO floatingips (id, project_id, description, network_id, reserved_port, subnet_id,
+                address, router_id,
                 port_id, fixed_address, dns_name, dns_domain, tags, revision, created_at, updated_at)
             VALUES (\(floatingIP.id), \(floatingIP.project), \(floatingIP.standard.description), \(floatingIP.network),
                 \(floatingIP.reservedPort), \(floatingIP.subnet), \(floatingIP.address.description),

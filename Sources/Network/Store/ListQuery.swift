@@ -110,15 +110,19 @@ extension ListSchema {
         var conditions = visible
         for (name, values) in query.filters {
             guard let attribute = attributes[name] else {
-                throw CloudError.badRequest("['\(name.prefix(64))'] is invalid attribute for filtering", kind: "HTTPBadRequest")
+                throw CloudError.badRequest(
+                    "['\(name.prefix(64))'] is invalid attribute for filtering", kind: "HTTPBadRequest")
             }
             conditions += "AND" + (try attribute.condition(values))
         }
         var keys = try query.sorts.map { sort in
             guard let attribute = attributes[sort.key], attribute.isSortKey else {
-                throw CloudError.badRequest("['\(sort.key.prefix(64))'] is invalid attribute for sort_keys", kind: "HTTPBadRequest")
+                throw CloudError.badRequest(
+                    "['\(sort.key.prefix(64))'] is invalid attribute for sort_keys", kind: "HTTPBadRequest")
             }
-            return (column: attribute.column, isText: attribute.isText, isAscending: sort.isAscending != query.isReversed)
+            return (
+                column: attribute.column, isText: attribute.isText, isAscending: sort.isAscending != query.isReversed
+            )
         }
         keys.append((column: id, isText: true, isAscending: !query.isReversed))
         if let marker = query.marker {

@@ -9,6 +9,7 @@ package enum NetworkMigrations {
         Migration("network-0003-routers", routers),
         Migration("network-0004-security-groups", securityGroups),
         Migration("network-0005-bookkeeping", bookkeeping),
+        Migration("network-0006-subnet-pools", subnetPools),
     ]
 
     private static let networks = [
@@ -117,7 +118,8 @@ package enum NetworkMigrations {
         """
         CREATE TABLE security_group_rules (
             id TEXT PRIMARY KEY, project_id TEXT NOT NULL, group_id TEXT NOT NULL REFERENCES security_groups (id),
-            is_ingress BIGINT NOT NULL, is_ipv6 BIGINT NOT NULL, protocol TEXT, port_minimum BIGINT, port_maximum BIGINT,
+            is_ingress BIGINT NOT NULL, is_ipv6 BIGINT NOT NULL, protocol TEXT, port_minimum BIGINT,
+                port_maximum BIGINT,
             remote_prefix TEXT, remote_group TEXT, fingerprint TEXT NOT NULL, description TEXT NOT NULL,
             tags TEXT NOT NULL, revision BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)
         """,
@@ -126,11 +128,32 @@ package enum NetworkMigrations {
         "CREATE INDEX security_group_rules_remote ON security_group_rules (remote_group)",
     ]
 
+    private static let subnetPools = [
+        """
+        CREATE TABLE address_scopes (
+            id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, ip_version BIGINT NOT NULL)
+        """,
+        "CREATE INDEX address_scopes_project ON address_scopes (project_id, id)",
+        """
+        CREATE TABLE subnetpools (
+            id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL,
+            ip_version BIGINT NOT NULL, prefixes TEXT NOT NULL, default_length BIGINT NOT NULL,
+            minimum_length BIGINT NOT NULL, maximum_length BIGINT NOT NULL, default_quota BIGINT,
+            address_scope TEXT REFERENCES address_scopes (id), is_default BIGINT NOT NULL, tags TEXT NOT NULL,
+            revision BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)
+        """,
+        "CREATE INDEX subnetpools_project ON subnetpools (project_id, created_at, id)",
+        "CREATE INDEX subnetpools_name ON subnetpools (name)",
+        "CREATE INDEX subnetpools_address_scope ON subnetpools (address_scope)",
+        "ALTER TABLE subnets ADD COLUMN subnetpool TEXT",
+        "CREATE INDEX subnets_subnetpool ON subnets (subnetpool)",
+    ]
+
     private static let bookkeeping = [
         // What the data plane has not been told yet. `stamp` changes with each mark, so newer dirt survives older work.
         """
         CREATE TABLE network_dirty (
             kind TEXT NOT NULL, id TEXT NOT NULL, stamp BIGINT NOT NULL, PRIMARY KEY (kind, id))
-        """,
+        """
     ]
 }

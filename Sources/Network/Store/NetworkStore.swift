@@ -18,30 +18,26 @@ enum NetworkStore {
             ListAttribute("provider:physical_network", "n.physical_network"),
             ListAttribute("provider:segmentation_id", "n.segment", .integer),
             ListAttribute("dns_domain", "n.dns_domain"), ListAttribute("revision_number", "n.revision", .integer),
-            ListAttribute("created_at", "n.created_at", .integer), ListAttribute("updated_at", "n.updated_at", .integer),
+            ListAttribute("created_at", "n.created_at", .integer),
+            ListAttribute("updated_at", "n.updated_at", .integer),
             .filter("status") { $0.contains("ACTIVE") ? "1 = 1" : "1 = 0" },
-            .filter("shared") { values in
-                let shared: SQL = """
-                    n.id IN (SELECT object_id FROM network_rbac WHERE action = 'access_as_shared' AND target_project = '*')
-                    """
-                return try ListAttribute.flag(values[0]) ? shared : "NOT" + shared
-            },
+            .filter("shared") { try Viewer.sharedWithAll("n.id", $0) },
             .filter("subnets") { "n.id IN (SELECT network_id FROM subnets WHERE id IN \(list: $0))" },
         ])
 
-    /// Whether `project` uses the network as a shared one, as an expression over `n`.
-    private static func shared(_ project: ProjectID?) -> SQL {
+    private static func scope(_ ipVersion: Int) -> SQL {
         """
-        EXISTS (SELECT 1 FROM network_rbac r WHERE r.object_id = n.id AND r.action = 'access_as_shared' \
-        AND r.target_project IN \(list: [project?.rawValue ?? "*", "*"]))
+        (SELECT b.address_scope FROM subnets s JOIN subnetpools b ON b.id = s.subnetpool \
+        WHERE s.network_id = n.id AND s.ip_version = \(ipVersion) AND b.address_scope IS NOT NULL LIMIT 1)
         """
     }
 
     private static func columns(_ project: ProjectID?) -> SQL {
         """
         n.id, n.project_id, n.name, n.is_enabled, n.mtu, n.kind, n.physical_network, n.segment, n.is_external, \
-        n.is_default, n.port_security, n.dns_domain, n.zone_hints, \(shared(project)), n.description, n.tags, \
-        n.revision, n.created_at, n.updated_at
+        n.is_default, n.port_security, n.dns_domain, n.zone_hints, \(Viewer.isShared("n.id", with: project)),
+            n.description, n.tags, \
+        n.revision, n.created_at, n.updated_at, \(scope(4)), \(scope(6))
         """
     }
 
@@ -51,7 +47,7 @@ enum NetworkStore {
             kind: Network.Kind(rawValue: row.text(5)) ?? .geneve, physicalNetwork: row.textOrNil(6),
             segment: row.intOrNil(7), isExternal: row.bool(8), isDefault: row.bool(9), hasPortSecurity: row.bool(10),
             dnsDomain: row.text(11), zoneHints: row.text(12), isShared: row.bool(13), subnets: [],
-            standard: row.standard(14))
+            ipv4Scope: row.idOrNil(19), ipv6Scope: row.idOrNil(20), standard: row.standard(14))
     }
 
     static func visible(to viewer: Viewer) -> SQL {
@@ -68,10 +64,13 @@ enum NetworkStore {
     }
 
     static func find(_ id: NetworkID, for project: ProjectID?, _ transaction: any Transaction) throws -> Network? {
-        guard var network = try transaction.first(
-            "SELECT \(columns(project)) FROM networks n WHERE n.id = \(id)", network)
+        guard
+            var network = try transaction.first(
+                "SELECT \(columns(project)) FROM networks n WHERE n.id = \(id)", network)
         else { return nil }
-        network.subnets = try transaction.query("SELECT id FROM subnets WHERE network_id = \(id) ORDER BY created_at, id") {
+        network.subnets = try transaction.query(
+            "SELECT id FROM subnets WHERE network_id = \(id) ORDER BY created_at, id"
+        ) {
             $0.id(0)
         }
         return network

@@ -17,7 +17,8 @@ enum PortStore {
             ListAttribute("port_security_enabled", "p.port_security", .boolean),
             ListAttribute("dns_name", "p.dns_name"), ListAttribute("dns_domain", "p.dns_domain"),
             ListAttribute("revision_number", "p.revision", .integer),
-            ListAttribute("created_at", "p.created_at", .integer), ListAttribute("updated_at", "p.updated_at", .integer),
+            ListAttribute("created_at", "p.created_at", .integer),
+            ListAttribute("updated_at", "p.updated_at", .integer),
             ListAttribute("mac_address", "p.mac"),
             .filter("fixed_ips", fixedIPCondition),
             .filter("security_groups") { "p.id IN (SELECT port_id FROM port_groups WHERE group_id IN \(list: $0))" },
@@ -36,7 +37,8 @@ enum PortStore {
         for value in values {
             let parts = value.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2 else {
-                throw NetworkFault.invalidInput("'fixed_ips' is filtered by ip_address=, ip_address_substr= or subnet_id=")
+                throw NetworkFault.invalidInput(
+                    "'fixed_ips' is filtered by ip_address=, ip_address_substr= or subnet_id=")
             }
             byKind[parts[0], default: []].append(parts[1])
         }
@@ -45,7 +47,9 @@ enum PortStore {
             condition += "AND a.address IN \(list: addresses.map { IPAddress($0)?.description ?? $0 })"
         }
         if let subnets = byKind["subnet_id"] { condition += "AND a.subnet_id IN \(list: subnets)" }
-        for text in byKind["ip_address_substr"] ?? [] { condition += "AND replace(a.address, \(text), '') <> a.address" }
+        for text in byKind["ip_address_substr"] ?? [] {
+            condition += "AND replace(a.address, \(text), '') <> a.address"
+        }
         return condition + ")"
     }
 
@@ -69,7 +73,8 @@ enum PortStore {
         let visible: SQL =
             viewer.seesAll ? "1 = 1" : "(\(viewer.owns("p.project_id")) OR \(viewer.owns("n.project_id")))"
         return try schema.list(
-            query, columns: columns, where: visible, transaction, missing: { NetworkFault.portNotFound(PortID($0)) }, port)
+            query, columns: columns, where: visible, transaction, missing: { NetworkFault.portNotFound(PortID($0)) },
+            port)
     }
 
     static func find(_ id: PortID, _ transaction: any Transaction) throws -> Port? {
@@ -126,7 +131,9 @@ enum PortStore {
                        AND port_id = \(port.id)
                     """)
             }
-            for address in after where !before.contains(address) { try insertAddress(address, of: port.id, transaction) }
+            for address in after where !before.contains(address) {
+                try insertAddress(address, of: port.id, transaction)
+            }
         }
         if port.groupsJSON != old.groupsJSON {
             try transaction.execute("DELETE FROM port_groups WHERE port_id = \(port.id)")
@@ -143,7 +150,9 @@ enum PortStore {
     /// What the data plane says. True when that is news.
     static func setStatus(_ status: Port.Status, of id: PortID, _ transaction: any Transaction) throws -> Bool {
         try transaction.execute(
-            "UPDATE ports SET status = \(status.rawValue) WHERE id = \(id) AND status NOT IN (\(status.rawValue), 'N/A')") == 1
+            "UPDATE ports SET status = \(status.rawValue) WHERE id = \(id) AND status NOT IN "
+                + "(\(status.rawValue), 'N/A')"
+        ) == 1
     }
 
     static func hasMAC(_ mac: MACAddress, on network: NetworkID, _ transaction: any Transaction) throws -> Bool {
@@ -170,22 +179,29 @@ enum PortStore {
     }
 
     /// The highest address in use within `range`.
-    static func highest(in range: AddressRange, of subnet: SubnetID, _ transaction: any Transaction) throws -> IPAddress? {
+    static func highest(in range: AddressRange, of subnet: SubnetID, _ transaction: any Transaction) throws
+        -> IPAddress?
+    {
         try transaction.first(
             """
             SELECT address_key FROM ip_allocations
-             WHERE subnet_id = \(subnet) AND address_key >= \(range.first.sortKey) AND address_key <= \(range.last.sortKey)
+             WHERE subnet_id = \(subnet) AND address_key >= \(range.first.sortKey) AND address_key <=
+                 \(range.last.sortKey)
              ORDER BY address_key DESC LIMIT 1
-            """) { IPAddress(sortKey: $0.text(0)) } ?? nil
+            """
+        ) { IPAddress(sortKey: $0.text(0)) } ?? nil
     }
 
     /// The lowest free address of `range`; walks what is in use, so it is for ranges that are nearly full.
-    static func lowestFree(in range: AddressRange, of subnet: SubnetID, _ transaction: any Transaction) throws -> IPAddress? {
+    static func lowestFree(in range: AddressRange, of subnet: SubnetID, _ transaction: any Transaction) throws
+        -> IPAddress?
+    {
         var candidate: IPAddress? = range.first
         try transaction.forEach(
             """
             SELECT address_key FROM ip_allocations
-             WHERE subnet_id = \(subnet) AND address_key >= \(range.first.sortKey) AND address_key <= \(range.last.sortKey)
+             WHERE subnet_id = \(subnet) AND address_key >= \(range.first.sortKey) AND address_key <=
+                 \(range.last.sortKey)
              ORDER BY address_key
             """
         ) { row in

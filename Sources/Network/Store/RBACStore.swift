@@ -11,6 +11,8 @@ package struct RBACPolicy: Sendable, Equatable {
     package enum ObjectType: String, Sendable {
         case network
         case securityGroup = "security_group"
+        case subnetPool = "subnetpool"
+        case addressScope = "address_scope"
     }
     package enum Action: String, Sendable {
         case shared = "access_as_shared"

@@ -12,7 +12,8 @@ enum RouterStore {
             ListAttribute("tenant_id", "r.project_id"), ListAttribute("description", "r.description"),
             ListAttribute("admin_state_up", "r.is_enabled", .boolean),
             ListAttribute("revision_number", "r.revision", .integer),
-            ListAttribute("created_at", "r.created_at", .integer), ListAttribute("updated_at", "r.updated_at", .integer),
+            ListAttribute("created_at", "r.created_at", .integer),
+            ListAttribute("updated_at", "r.updated_at", .integer),
             .filter("status") { $0.contains("ACTIVE") ? "1 = 1" : "1 = 0" },
             .filter("external_gateway_info") { values in
                 let networks = values.map { $0.hasPrefix("network_id=") ? String($0.dropFirst(11)) : $0 }
@@ -50,7 +51,8 @@ enum RouterStore {
     static func insert(_ router: Router, _ transaction: any Transaction) throws {
         try transaction.execute(
             """
-            INSERT INTO routers (id, project_id, name, description, is_enabled, gateway_network, gateway_port, uses_snat,
+            INSERT INTO routers (id, project_id, name, description, is_enabled, gateway_network, gateway_port,
+                uses_snat,
                 routes, zone_hints, tags, revision, created_at, updated_at)
             VALUES (\(router.id), \(router.project), \(router.name), \(router.standard.description),
                 \(router.isEnabled), \(router.gatewayNetwork), \(router.gatewayPort), \(router.usesSNAT),
@@ -88,7 +90,8 @@ enum RouterStore {
             """
             SELECT DISTINCT p.device_id FROM ports p JOIN ip_allocations a ON a.port_id = p.id
              WHERE a.subnet_id = \(subnet) AND p.device_owner IN \(list: DeviceOwner.router.sorted())
-            """) { $0.id(0) }
+            """
+        ) { $0.id(0) }
     }
 
     static func connected(to network: NetworkID, _ transaction: any Transaction) throws -> [RouterID] {
@@ -96,6 +99,7 @@ enum RouterStore {
             """
             SELECT DISTINCT p.device_id FROM ports p
              WHERE p.network_id = \(network) AND p.device_owner IN \(list: DeviceOwner.router.sorted())
-            """) { $0.id(0) }
+            """
+        ) { $0.id(0) }
     }
 }

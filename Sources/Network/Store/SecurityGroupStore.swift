@@ -12,13 +12,9 @@ enum SecurityGroupStore {
             ListAttribute("tenant_id", "g.project_id"), ListAttribute("description", "g.description"),
             ListAttribute("stateful", "g.is_stateful", .boolean),
             ListAttribute("revision_number", "g.revision", .integer),
-            ListAttribute("created_at", "g.created_at", .integer), ListAttribute("updated_at", "g.updated_at", .integer),
-            .filter("shared") { values in
-                let shared: SQL = """
-                    g.id IN (SELECT object_id FROM network_rbac WHERE action = 'access_as_shared' AND target_project = '*')
-                    """
-                return try ListAttribute.flag(values[0]) ? shared : "NOT" + shared
-            },
+            ListAttribute("created_at", "g.created_at", .integer),
+            ListAttribute("updated_at", "g.updated_at", .integer),
+            .filter("shared") { try Viewer.sharedWithAll("g.id", $0) },
         ])
 
     static let ruleSchema = ListSchema(
@@ -36,7 +32,8 @@ enum SecurityGroupStore {
             ListAttribute("port_range_max", "r.port_maximum", .integer),
             ListAttribute("remote_ip_prefix", "r.remote_prefix"),
             ListAttribute("revision_number", "r.revision", .integer),
-            ListAttribute("created_at", "r.created_at", .integer), ListAttribute("updated_at", "r.updated_at", .integer),
+            ListAttribute("created_at", "r.created_at", .integer),
+            ListAttribute("updated_at", "r.updated_at", .integer),
             .filter("remote_address_group_id") { _ in "1 = 0" },
             .filter("belongs_to_default_sg") { values in
                 try ListAttribute.flag(values[0]) ? "d.group_id IS NOT NULL" : "d.group_id IS NULL"
@@ -46,8 +43,7 @@ enum SecurityGroupStore {
     private static func columns(_ project: ProjectID?) -> SQL {
         """
         g.id, g.project_id, g.name, g.is_stateful, \
-        EXISTS (SELECT 1 FROM network_rbac b WHERE b.object_id = g.id AND b.target_project IN \
-        \(list: [project?.rawValue ?? "*", "*"])), g.description, g.tags, g.revision, g.created_at, g.updated_at
+        \(Viewer.isShared("g.id", with: project)), g.description, g.tags, g.revision, g.created_at, g.updated_at
         """
     }
 
@@ -174,7 +170,8 @@ enum SecurityGroupStore {
         try transaction.execute(
             """
             INSERT INTO security_group_rules (id, project_id, group_id, is_ingress, is_ipv6, protocol, port_minimum,
-                port_maximum, remote_prefix, remote_group, fingerprint, description, tags, revision, created_at, updated_at)
+                port_maximum, remote_prefix, remote_group, fingerprint, description, tags, revision,
+                    created_at, updated_at)
             VALUES (\(rule.id), \(rule.project), \(rule.group), \(rule.isIngress), \(rule.isIPv6), \(rule.protocolName),
                 \(rule.portMinimum), \(rule.portMaximum), \(rule.remotePrefix), \(rule.remoteGroup),
                 \(rule.fingerprint), \(rule.standard.description), \(rule.standard.tags), \(rule.standard.revision),

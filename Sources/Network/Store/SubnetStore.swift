@@ -15,30 +15,25 @@ enum SubnetStore {
             ListAttribute("enable_dhcp", "s.uses_dhcp", .boolean), ListAttribute("ipv6_ra_mode", "s.ra_mode"),
             ListAttribute("ipv6_address_mode", "s.address_mode"),
             ListAttribute("revision_number", "s.revision", .integer),
-            ListAttribute("created_at", "s.created_at", .integer), ListAttribute("updated_at", "s.updated_at", .integer),
+            ListAttribute("created_at", "s.created_at", .integer),
+            ListAttribute("updated_at", "s.updated_at", .integer),
             ListAttribute("router:external", "n.is_external", .boolean),
-            .filter("subnetpool_id") { _ in "1 = 0" },
+            ListAttribute("subnetpool_id", "s.subnetpool"),
             .filter("segment_id") { _ in "1 = 0" },
             .filter("service_types") { values in
                 values.reduce(into: "(1 = 0" as SQL) {
                     $0 += "OR replace(s.service_types, \(JSON.string($1).text()), '') <> s.service_types"
                 } + ")"
             },
-            .filter("shared") { values in
-                let shared: SQL = """
-                    n.id IN (SELECT object_id FROM network_rbac WHERE action = 'access_as_shared' AND target_project = '*')
-                    """
-                return try ListAttribute.flag(values[0]) ? shared : "NOT" + shared
-            },
+            .filter("shared") { try Viewer.sharedWithAll("n.id", $0) },
         ])
 
     private static func columns(_ project: ProjectID?) -> SQL {
         """
         s.id, s.project_id, s.network_id, s.name, s.cidr, s.gateway, s.uses_dhcp, s.ra_mode, s.address_mode, s.pools, \
         s.dns_servers, s.host_routes, s.service_types, s.publishes_dns, n.is_external, n.project_id, \
-        EXISTS (SELECT 1 FROM network_rbac r WHERE r.object_id = n.id AND r.action = 'access_as_shared' \
-        AND r.target_project IN \(list: [project?.rawValue ?? "*", "*"])), \
-        s.description, s.tags, s.revision, s.created_at, s.updated_at
+        \(Viewer.isShared("n.id", with: project)), \
+        s.description, s.tags, s.revision, s.created_at, s.updated_at, s.subnetpool
         """
     }
 
@@ -47,12 +42,14 @@ enum SubnetStore {
         return Subnet(
             id: row.id(0), project: row.id(1), network: row.id(2), name: row.text(3), cidr: cidr,
             gateway: row.textOrNil(5).flatMap { IPAddress($0) }, usesDHCP: row.bool(6),
-            raMode: row.textOrNil(7).flatMap(Subnet.IPv6Mode.init), addressMode: row.textOrNil(8).flatMap(Subnet.IPv6Mode.init),
+            raMode: row.textOrNil(7).flatMap(Subnet.IPv6Mode.init),
+            addressMode: row.textOrNil(8).flatMap(Subnet.IPv6Mode.init),
             pools: decodePools(row.text(9)), dnsServers: JSONList.strings(row.text(10)),
             hostRoutes: Router.routes(row.text(11)).map {
                 ServerPort.HostRoute(destination: $0.destination, nextHop: $0.nextHop)
             },
-            serviceTypes: JSONList.strings(row.text(12)), publishesDNS: row.bool(13), isExternal: row.bool(14),
+            serviceTypes: JSONList.strings(row.text(12)), publishesDNS: row.bool(13), pool: row.idOrNil(22),
+            isExternal: row.bool(14),
             isShared: row.bool(16), networkProject: row.id(15), standard: row.standard(17))
     }
 
@@ -120,13 +117,13 @@ enum SubnetStore {
             """
             INSERT INTO subnets (id, project_id, network_id, name, description, ip_version, cidr, gateway, uses_dhcp,
                 ra_mode, address_mode, pools, dns_servers, host_routes, service_types, publishes_dns, tags, revision,
-                created_at, updated_at)
+                created_at, updated_at, subnetpool)
             VALUES (\(subnet.id), \(subnet.project), \(subnet.network), \(subnet.name), \(subnet.standard.description),
                 \(subnet.ipVersion), \(subnet.cidr.description), \(subnet.gateway?.description), \(subnet.usesDHCP),
                 \(subnet.raMode?.rawValue), \(subnet.addressMode?.rawValue), \(encode(subnet.pools)),
                 \(JSONList.encode(subnet.dnsServers)), \(routes(of: subnet)), \(JSONList.encode(subnet.serviceTypes)),
                 \(subnet.publishesDNS), \(subnet.standard.tags), 1, \(subnet.standard.createdAt),
-                \(subnet.standard.updatedAt))
+                \(subnet.standard.updatedAt), \(subnet.pool))
             """)
     }
 

@@ -107,12 +107,15 @@ private enum IPv6Text {
         let (left, right) = (bytes[..<gap], bytes[(gap + 2)...])
         guard doubleColon(right) == nil, right.first != colon else { return nil }
         if !left.isEmpty {
-            guard let groups = groups(left.split(separator: colon, omittingEmptySubsequences: false), mayEndInIPv4: false)
+            guard
+                let groups = groups(left.split(separator: colon, omittingEmptySubsequences: false), mayEndInIPv4: false)
             else { return nil }
             head = groups
         }
         if !right.isEmpty {
-            guard let groups = groups(right.split(separator: colon, omittingEmptySubsequences: false)) else { return nil }
+            guard let groups = groups(right.split(separator: colon, omittingEmptySubsequences: false)) else {
+                return nil
+            }
             tail = groups
         }
         guard head.count + tail.count <= 7 else { return nil }

@@ -3,6 +3,7 @@
 /// Everything that is wrong with a configuration, at once.
 package struct ConfigError: Error, Sendable, CustomStringConvertible {
     package let problems: [String]
+    package init(problems: [String]) { self.problems = problems }
     package var description: String { problems.joined(separator: "\n") }
 }
 

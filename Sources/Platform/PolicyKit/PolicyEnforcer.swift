@@ -7,16 +7,27 @@ package struct PolicyEnforcer: Sendable {
     /// For the reference: every rule with the check that is in force.
     package let rules: [PolicyRule]
 
-    /// `overrides` is the operator's `policy.yaml`. Throws on a syntax error and on a rule that refers to none.
+    /// `overrides` is the operator's `policy.yaml`. Throws `PolicySyntaxError`, which names the rule, on a syntax error
+    /// and on a rule that refers to none.
     package init(_ defaults: [PolicyRule], overrides: [String: String] = [:]) throws {
         var checks: [PolicyName: PolicyCheck] = [:]
-        for rule in defaults { checks[rule.name] = try PolicyParser.parse(overrides[rule.name.rawValue] ?? rule.check) }
-        for (name, text) in overrides where checks[PolicyName(name)] == nil {
-            checks[PolicyName(name)] = try PolicyParser.parse(text)
+        for rule in defaults { checks[rule.name] = try Self.parse(overrides[rule.name.rawValue] ?? rule.check, rule.name) }
+        for (name, text) in overrides.sorted(by: { $0.key < $1.key }) where checks[PolicyName(name)] == nil {
+            checks[PolicyName(name)] = try Self.parse(text, PolicyName(name))
         }
         self.checks = checks
         rules = defaults.map { PolicyRule($0.name, overrides[$0.name.rawValue] ?? $0.check, $0.help) }
-        for (name, check) in checks { try Self.verify(check, of: name, in: checks, path: [name]) }
+        for (name, check) in checks.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            try Self.verify(check, of: name, in: checks, path: [name])
+        }
+    }
+
+    private static func parse(_ text: String, _ name: PolicyName) throws -> PolicyCheck {
+        do {
+            return try PolicyParser.parse(text)
+        } catch let error as PolicySyntaxError {
+            throw PolicySyntaxError(description: "rule '\(name)': \(error.description)")
+        }
     }
 
     package func knows(_ name: PolicyName) -> Bool { checks[name] != nil }

@@ -10,11 +10,14 @@ struct CommandFailure: Error, CustomStringConvertible {
 /// What follows the command's name: options first, then operands; `--` ends the options.
 struct Arguments {
     private(set) var operands: [String] = []
+    /// With `passing`: every word that was not taken, in order.
+    private(set) var others: [String] = []
     private var values: [String: String] = [:]
     private var flags: Set<String> = []
 
-    /// `valued` options take the next word (or `--name=value`); any other option is a mistake.
-    init(_ words: [String], valued: Set<String> = [], flags known: Set<String> = []) throws {
+    /// `valued` options take the next word (or `--name=value`); any other option is a mistake, or, with `passing`,
+    /// somebody else's, as are words without dashes.
+    init(_ words: [String], valued: Set<String> = [], flags known: Set<String> = [], passing: Bool = false) throws {
         var rest = words[...]
         while let word = rest.popFirst() {
             if word == "--" {
@@ -22,7 +25,7 @@ struct Arguments {
                 return
             }
             guard word.hasPrefix("--") else {
-                operands.append(word)
+                if passing { others.append(word) } else { operands.append(word) }
                 continue
             }
             let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1).map(String.init)
@@ -34,6 +37,8 @@ struct Arguments {
                 values[name] = value
             } else if known.contains(name), parts.count == 1 {
                 flags.insert(name)
+            } else if passing {
+                others.append(word)
             } else {
                 let all = (valued.union(known)).sorted().map { "--" + $0 }.joined(separator: ", ")
                 throw CommandFailure("--\(name) is no option here" + (all.isEmpty ? "." : "; there are \(all)."))

@@ -50,7 +50,7 @@ enum PurgeCommand {
             kill(host, SIGKILL)
             for _ in 0..<100 where state.runningHost() != nil { usleep(100_000) }
         }
-        try CloudsFile.remove(from: state)
+        if let credentials = try state.credentials() { try CloudsFile.ofCaller.remove(credentials) }
         try FileSystem.removeTree(state.directory)
         Terminal.say("Removed the cloud in \(state.directory) and its entries in clouds.yaml.")
     }

@@ -26,8 +26,9 @@ enum SaveGuestsCommand {
 
     static func run(_ words: [String]) async throws {
         let state = try Arguments(words, valued: ["state"]).state
-        let driver = LibvirtDriver(AllInOneHost.libvirt(state, usesUserspaceDatapath: false), images: NoImages())
         let log = Logger("host")
+        let driver = LibvirtDriver(
+            AllInOneHost.libvirt(options(state, log), state, usesUserspaceDatapath: false), images: NoImages())
         for (server, power) in try await driver.guests() where power == .running || power == .paused {
             do {
                 try await driver.suspend(server)
@@ -35,6 +36,16 @@ enum SaveGuestsCommand {
             } catch {
                 log.warning("guest not saved; it will boot again", ["server": server, "error": "\(error)"])
             }
+        }
+    }
+
+    /// A file that was spoiled meanwhile must not cost the guests' memory.
+    private static func options(_ state: SandboxState, _ log: Logger) -> LibvirtConfig {
+        do {
+            return try OperatorSettings.load(state).configuration.section()
+        } catch {
+            log.warning("options not read; defaults are used", ["error": "\(error)"])
+            return LibvirtConfig()
         }
     }
 }

@@ -17,11 +17,13 @@ import OVSDBKit
 
 /// `haneul serve`: the role `all-in-one`: every API, engine and agent of one host, in the foreground.
 enum ServeCommand {
-    static let usage = "haneul serve [--state DIR] [--port N] [--fake]"
+    static let usage = "haneul serve [--state DIR] [--port N] [--fake] [--OPTION VALUE …]"
 
     static func run(_ words: [String]) async throws {
-        let arguments = try Arguments(words, valued: ["state", "port"], flags: ["fake"])
+        let arguments = try Arguments(words, valued: ["state", "port"], flags: ["fake"], passing: true)
         let state = arguments.state
+        let settings = try OperatorSettings.load(state, flags: arguments.others)
+        Logger.setLevel(settings.configuration.section(CloudConfig.self).logLevel)
         let isFake = arguments.has("fake")
         try FileSystem.makeDirectories(state.directory, mode: 0o700)
         let port = try arguments.number("port", 1...65_535) ?? state.settings()?.port ?? SandboxState.defaultPort
@@ -30,18 +32,21 @@ enum ServeCommand {
 
         let host = isFake ? try await AllInOneHost.fake() : try await AllInOneHost.real()
         let database = try SQLiteDatabase(path: state.database)
-        let cloud = try await Cloud(
-            .init(
-                database: database, network: host.network, imageDirectory: state.directory + "/images",
-                origin: "http://127.0.0.1:\(port)"))
-        let hypervisor = try await host.hypervisor(state, cloud)
+        var foundation = Cloud.Foundation(
+            database: database, network: host.network, imageDirectory: state.directory + "/images",
+            origin: "http://127.0.0.1:\(port)")
+        foundation.apply(settings)
+        let cloud = try await Cloud(foundation)
+        let hypervisor = try await host.hypervisor(settings.configuration.section(), state, cloud)
         let newcomer = Newcomer(cloud: cloud, credentials: credentials)
         let projects = try await newcomer.accounts()
         if !FileSystem.exists(state.welcomeFile) { try await newcomer.networks(admin: projects.admin, demo: projects.demo) }
 
         let health = CloudHealth(cloud: cloud, database: database, host: host, hypervisor: hypervisor)
         let root = try RootAPI(services: cloud.apis) { await health.parts() }
-        let server = HTTPServer(listeners: [listener(port)], handler: cloud.router(root: root))
+        let server = HTTPServer(
+            listeners: [listener(port)], handler: cloud.router(root: root),
+            limits: settings.configuration.section(HTTPConfig.self).limits)
         let driver = (hypervisor as? any Service).map { [$0] } ?? []
         let agent = ComputeAgent(host: host.name, bus: cloud.bus, driver: hypervisor)
         MetricsRegistry.shared.addProcessMetrics()
@@ -89,15 +94,24 @@ struct AllInOneHost: Sendable {
             name: "fake", network: FakeNetworkDriver(), services: [], isFake: true, usesUserspaceDatapath: false)
     }
 
-    func hypervisor(_ state: SandboxState, _ cloud: Cloud) async throws -> any HypervisorDriver {
+    func hypervisor(
+        _ config: LibvirtConfig, _ state: SandboxState, _ cloud: Cloud
+    ) async throws -> any HypervisorDriver {
         if isFake { return FakeHypervisor(hostname: name, vcpus: 1024, memoryMiB: 4 << 20) }
-        return LibvirtDriver(Self.libvirt(state, usesUserspaceDatapath: usesUserspaceDatapath), images: cloud.images)
+        return LibvirtDriver(
+            Self.libvirt(config, state, usesUserspaceDatapath: usesUserspaceDatapath), images: cloud.images)
     }
 
-    static func libvirt(_ state: SandboxState, usesUserspaceDatapath: Bool) -> LibvirtConfig {
-        LibvirtConfig(
-            stateDirectory: state.directory, hostname: SandboxHost.name, hostAddress: "127.0.0.1",
-            usesUserspaceDatapath: usesUserspaceDatapath)
+    /// The operator's options with what is known of this host.
+    static func libvirt(
+        _ options: LibvirtConfig, _ state: SandboxState, usesUserspaceDatapath: Bool
+    ) -> LibvirtConfig {
+        var config = options
+        config.stateDirectory = state.directory
+        config.hostname = SandboxHost.name
+        config.hostAddress = "127.0.0.1"
+        config.usesUserspaceDatapath = usesUserspaceDatapath
+        return config
     }
 
     func agents(_ bus: any MessageBus) throws -> [any Service] {

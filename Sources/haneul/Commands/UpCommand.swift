@@ -28,6 +28,8 @@ enum UpCommand {
             return try announce(state)
         }
         try requirePrograms()
+        // The host reads it again; here, whoever calls sees what is wrong with it.
+        _ = try OperatorSettings.load(state)
         try FileSystem.makeDirectories(state.logDirectory + "/haneul")
         guard chmod(state.directory, 0o700) == 0 else { throw CommandFailure("\(state.directory) cannot be made private.") }
         let settings = try prepare(state, arguments)
@@ -36,7 +38,7 @@ enum UpCommand {
         try waitUntilReady(state, settings)
         try Reach.configure(state, settings)
         try Welcome(state: state, settings: settings).run()
-        try CloudsFile.merge(state, port: settings.port)
+        if let credentials = try state.credentials() { try CloudsFile.ofCaller.merge(credentials, port: settings.port) }
         Terminal.say("Up in \(start.duration(to: .now).formattedSeconds) s.")
         try announce(state)
     }
@@ -144,7 +146,7 @@ enum UpCommand {
         Terminal.say(
             """
 
-            APIs:      http://127.0.0.1:\(settings.port)  (clouds `haneul` and `haneul-admin` in \(CloudsFile.path))
+            APIs:      http://127.0.0.1:\(settings.port)  (clouds `haneul` and `haneul-admin` in \(CloudsFile.ofCaller.path))
             Next:
               export OS_CLOUD=haneul
               openstack server create --flavor m1.tiny --image guest --network private --key-name haneul first --wait

@@ -35,8 +35,10 @@ package struct Cloud: Sendable {
         package var clock: WallClock
         package var ids: IDSource
         package var identity = IdentityConfig()
+        package var image = ImageConfig()
         package var networkConfig = NetworkConfig()
         package var compute = ComputeConfig()
+        package var policies = OperatorPolicies()
 
         package init(
             database: any Database, network: any NetworkDriver, imageDirectory: String, origin: String,
@@ -82,9 +84,9 @@ package struct Cloud: Sendable {
         identity = IdentityEngine(database: database, config: foundation.identity, clock: clock, ids: ids)
         let files = FileImageStore(directory: foundation.imageDirectory)
         try await files.prepare()
-        images = ImageEngine(
-            config: ImageConfig(directory: foundation.imageDirectory), database: database, files: files, clock: clock,
-            ids: ids)
+        var imageConfig = foundation.image
+        imageConfig.directory = foundation.imageDirectory
+        images = ImageEngine(config: imageConfig, database: database, files: files, clock: clock, ids: ids)
         placement = PlacementEngine(database: database, clock: clock, ids: ids)
         network = NetworkEnvironment(
             database: database, driver: foundation.network, config: foundation.networkConfig, clock: clock, ids: ids)
@@ -97,14 +99,15 @@ package struct Cloud: Sendable {
         ComputeSagas.register(on: registry, compute)
         sagas = SagaRunner(database: database, registry: registry, holder: ids.uuid(), clock: clock)
         hosts = ComputeHostEngine(compute, sagas: sagas)
+        let policies = foundation.policies
         apis = [
-            try IdentityAPI(engine: identity),
-            try ImageAPI(engine: images),
-            try PlacementAPI(engine: placement),
-            try NetworkAPI(network),
+            try IdentityAPI(engine: identity, policyOverrides: policies["identity"]),
+            try ImageAPI(engine: images, policyOverrides: policies["image"]),
+            try PlacementAPI(engine: placement, policyOverrides: policies["placement"]),
+            try NetworkAPI(network, policyOverrides: policies["network"]),
             try ComputeAPI(
                 compute, sagas: sagas, hosts: hosts, origin: foundation.origin,
-                threads: BlockingPool("consoles", threads: 32)),
+                threads: BlockingPool("consoles", threads: 32), policy: policies["compute"]),
             try ConsoleAPI(compute, sagas: sagas, origin: foundation.origin),
         ]
     }

@@ -35,15 +35,7 @@ struct HostProcess {
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | clinux_spawn_setsid))
 
-        var variables: [String: String] = [:]
-        var entry = environ
-        while let pointer = entry.pointee {
-            let text = String(cString: pointer)
-            if let equals = text.firstIndex(of: "=") { variables[String(text[..<equals])] = String(text[text.index(after: equals)...]) }
-            entry += 1
-        }
-        variables.merge(environment) { _, own in own }
-
+        let variables = Self.environment.merging(environment) { _, own in own }
         var process: pid_t = 0
         let code = withStrings(arguments) { argv in
             withStrings(variables.map { "\($0.key)=\($0.value)" }) { envp in
@@ -54,6 +46,18 @@ struct HostProcess {
             throw CommandFailure("Cannot start \(arguments[0]): \(String(cString: strerror(code))).")
         }
         return process
+    }
+
+    /// This process's own.
+    static var environment: [String: String] {
+        var variables: [String: String] = [:]
+        var entry = environ
+        while let pointer = entry.pointee {
+            let text = String(cString: pointer)
+            if let equals = text.firstIndex(of: "=") { variables[String(text[..<equals])] = String(text[text.index(after: equals)...]) }
+            entry += 1
+        }
+        return variables
     }
 
     /// Replaces this program. Returns only to throw.

@@ -20,6 +20,7 @@ struct SandboxState: Sendable {
     var logDirectory: String { hostTree + "/var/log" }
     var database: String { directory + "/haneul.db" }
     var configFile: String { directory + "/haneul.yaml" }
+    var policyDirectory: String { directory + "/policy" }
     var credentialsFile: String { directory + "/credentials.json" }
     var settingsFile: String { directory + "/sandbox.json" }
     var processFile: String { directory + "/host.pid" }
