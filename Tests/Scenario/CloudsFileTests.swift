@@ -128,7 +128,8 @@ struct CloudsFileTests {
             try file.merge(Self.credentials, port: 8088)
             let text = try #require(try Self.text(file.path))
             #expect(text.hasPrefix("clouds:\n    first:\n        profile: x\n    haneul:\n      auth:\n"))
-            #expect(text.contains("      identity_api_version: 3\n\n    # about the last\n    last:\n        profile: y\n"))
+            #expect(
+                text.contains("      identity_api_version: 3\n\n    # about the last\n    last:\n        profile: y\n"))
             #expect(!text.contains("old") && !text.contains("remark"))
         }
     }

@@ -8,6 +8,10 @@ import Testing
 /// one of everything else that a path can name. Routes take their samples from here.
 struct Estate: Sendable {
     static let tag = "alpha-tag"
+    /// Of the network service.
+    static let taggedCollections = [
+        "networks", "subnets", "ports", "routers", "floatingips", "security-groups", "subnetpools",
+    ]
     static let latest: HTTPHeaders = ["OpenStack-API-Version": "compute latest"]
     static let newest: HTTPHeaders = ["OpenStack-API-Version": "placement latest"]
 
@@ -165,13 +169,17 @@ struct Estate: Sendable {
                 "object_type": "network", "object_id": .string(network), "action": "access_as_shared",
                 "target_tenant": .string(others["project"] ?? ""),
             ])
+        let scope = try await make("address-scopes", "address_scope", ["name": "alpha-scope", "ip_version": 4])
+        let pool = try await make(
+            "subnetpools", "subnetpool",
+            ["name": "alpha-pool", "prefixes": ["10.64.0.0/16"], "address_scope_id": .string(scope)])
         let made = [
-            ("networks", network), ("subnets", subnet), ("routers", router), ("ports", port),
+            ("address-scopes", scope), ("subnetpools", pool), ("networks", network), ("subnets", subnet), ("routers", router), ("ports", port),
             ("security-groups", group), ("security-group-rules", rule), ("floatingips", floatingIP),
             ("rbac-policies", policy), ("network-ip-availabilities", network),
         ]
         for (collection, id) in made { own("/network/v2.0/\(collection)/{id}", id) }
-        for collection in ["networks", "subnets", "routers", "ports", "security-groups", "floatingips"] {
+        for collection in Self.taggedCollections {
             try await cloud.call(
                 .put, "/network/v2.0/\(collection)/\(self["/network/v2.0/\(collection)/{id}"])/tags/\(Self.tag)", a,
                 expecting: 201)

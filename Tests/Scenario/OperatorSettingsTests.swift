@@ -86,7 +86,9 @@ struct OperatorSettingsTests {
 
     @Test(
         "an address that is none is refused",
-        arguments: ["cloud.test", "ftp://cloud.test", "http://", "http://a/b", "http://a b", "https://a/", "http://a\"b"])
+        arguments: [
+            "cloud.test", "ftp://cloud.test", "http://", "http://a/b", "http://a b", "https://a/", "http://a\"b",
+        ])
     func badOrigin(_ url: String) async throws {
         await #expect(throws: ConfigError.self) { try await Self.load(flags: ["--public-url", url]) }
     }
@@ -95,11 +97,11 @@ struct OperatorSettingsTests {
     func policies() async throws {
         let settings = try await Self.load([
             "policy/compute.yaml": """
-                # Only auditors see lists.
-                "auditor": "role:auditor"
-                "os_compute_api:servers:index": "rule:auditor or rule:context_is_admin"
-                "os_compute_api:servers:create": "!"
-                """,
+            # Only auditors see lists.
+            "auditor": "role:auditor"
+            "os_compute_api:servers:index": "rule:auditor or rule:context_is_admin"
+            "os_compute_api:servers:create": "!"
+            """,
             "policy/README.md": "Not a policy.",
         ])
         let apis = try await Self.cloud(settings).cloud.apis
@@ -130,7 +132,10 @@ struct OperatorSettingsTests {
                 "rule 'os_compute_api:servers:indx': the service has no such rule; "
                     + "did you mean 'os_compute_api:servers:index'?"
             ),
-            ("compute.yaml", "os_compute_api:servers:index: (role:admin", "rule 'os_compute_api:servers:index': a ')' is missing"),
+            (
+                "compute.yaml", "os_compute_api:servers:index: (role:admin",
+                "rule 'os_compute_api:servers:index': a ')' is missing"
+            ),
             ("network.yaml", "get_network: admin", "rule 'get_network': 'admin' is not kind:match"),
             ("network.yaml", "get_network: rule:nobody", "'get_network' refers to 'nobody', which does not exist"),
             ("network.yaml", "get_network: rule:get_network", "'get_network' refers to itself"),

@@ -49,9 +49,9 @@ struct SampleBodies: Sendable {
         ]
         for (collection, key, fields) in plain { bodies["POST \(v3)/\(collection)"] = .object([key: fields]) }
         bodies["PUT \(v3)/regions/{region_id}"] = ["region": ["description": "d"]]
-        bodies["PATCH \(v3)/users/{user_id}"] = ["user": ["description": "d", "email": "x@y", "enabled": true, "default_project_id": sample("project_id")]]
+        bodies["PATCH \(v3)/users/{user_id}"] = ["user": ["description": "d", "email": "x@y", "default_project_id": sample("project_id")]]
         bodies["PATCH \(v3)/groups/{group_id}"] = ["group": ["name": "alpha-group", "description": "d"]]
-        bodies["PATCH \(v3)/projects/{project_id}"] = ["project": ["name": "alpha", "description": "d", "enabled": true, "tags": [.string(Estate.tag)]]]
+        bodies["PATCH \(v3)/projects/{project_id}"] = ["project": ["name": "alpha", "description": "d", "tags": [.string(Estate.tag)]]]
         bodies["PATCH \(v3)/domains/{domain_id}"] = ["domain": ["name": "alpha-domain", "description": "d", "enabled": true]]
         bodies["PATCH \(v3)/roles/{role_id}"] = ["role": ["options": ["immutable": false]]]
         bodies["PATCH \(v3)/regions/{region_id}"] = ["region": ["description": "d"]]
@@ -157,7 +157,21 @@ struct SampleBodies: Sendable {
                 "router": ["routes": [["destination": "10.97.0.0/24", "nexthop": "10.7.0.9"]]]
             ]
         }
-        for collection in ["networks", "subnets", "ports", "routers", "floatingips", "security-groups"] {
+        both(
+            "address-scopes", "address_scope", new: ["name": "new", "ip_version": 4, "shared": false],
+            change: ["name": "alpha-scope"])
+        both(
+            "subnetpools", "subnetpool",
+            new: [
+                "name": "new", "description": "d", "prefixes": ["10.65.0.0/16"], "default_prefixlen": 24,
+                "min_prefixlen": 20, "max_prefixlen": 28, "default_quota": 100, "shared": false, "is_default": false,
+                "address_scope_id": sample("address-scopes"),
+            ],
+            change: ["name": "alpha-pool", "prefixes": ["10.64.0.0/16"], "default_prefixlen": 24])
+        for (verb, prefix) in [("add", "10.66.0.0/16"), ("remove", "10.66.0.0/16")] {
+            bodies["PUT \(v2)/subnetpools/{id}/\(verb)_prefixes"] = ["prefixes": [.string(prefix)]]
+        }
+        for collection in Estate.taggedCollections {
             for method in ["PUT", "POST"] {
                 bodies["\(method) \(v2)/\(collection)/{id}/tags"] = ["tags": [.string(Estate.tag)]]
             }

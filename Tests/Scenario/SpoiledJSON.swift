@@ -95,6 +95,9 @@ struct SpoiledJSON: Sendable {
         ("NULs", [0, 0, 0, 0]), ("the same key twice", Array("{\"a\": 1, \"a\": 2}".utf8)),
         ("100,000 arrays", Array(repeating: UInt8(ascii: "["), count: 100_000)),
         ("50,000 objects", Array(String(repeating: "{\"a\":", count: 50_000).utf8)),
-        ("2 MiB", Array(("{\"a\": \"" + String(repeating: "x", count: 2 << 20) + "\"}").utf8)),
     ]
+
+    static func huge(_ size: Int) -> (what: String, bytes: [UInt8]) {
+        ("\(size >> 20) MiB", Array("{\"a\": \"".utf8) + Array(repeating: UInt8(ascii: "x"), count: size) + Array("\"}".utf8))
+    }
 }

@@ -13,7 +13,8 @@ package struct IdentityConfig: ConfigSection {
         "How long an expired token still shows itself to a service that finishes a long operation.",
         range: .zero...(.seconds(30 * 86_400)))
     package var expiredTokenWindow: Duration = .seconds(172_800)
-    @ConfigOption("A token key makes tokens for this long; then a new one does.",
+    @ConfigOption(
+        "A token key makes tokens for this long; then a new one does.",
         range: .seconds(3600)...(.seconds(365 * 86_400)))
     package var keyLifetime: Duration = .seconds(7 * 86_400)
     @ConfigOption("The work factor of new password hashes: each step doubles the work.", range: 4...16)

@@ -150,9 +150,10 @@ enum PortStore {
     /// What the data plane says. True when that is news.
     static func setStatus(_ status: Port.Status, of id: PortID, _ transaction: any Transaction) throws -> Bool {
         try transaction.execute(
-            "UPDATE ports SET status = \(status.rawValue) WHERE id = \(id) AND status NOT IN "
-                + "(\(status.rawValue), 'N/A')"
-        ) == 1
+            """
+            UPDATE ports SET status = \(status.rawValue)
+             WHERE id = \(id) AND status NOT IN (\(status.rawValue), 'N/A')
+            """) == 1
     }
 
     static func hasMAC(_ mac: MACAddress, on network: NetworkID, _ transaction: any Transaction) throws -> Bool {
@@ -185,8 +186,8 @@ enum PortStore {
         try transaction.first(
             """
             SELECT address_key FROM ip_allocations
-             WHERE subnet_id = \(subnet) AND address_key >= \(range.first.sortKey) AND address_key <=
-                 \(range.last.sortKey)
+             WHERE subnet_id = \(subnet) AND address_key >= \(range.first.sortKey)
+               AND address_key <= \(range.last.sortKey)
              ORDER BY address_key DESC LIMIT 1
             """
         ) { IPAddress(sortKey: $0.text(0)) } ?? nil
@@ -200,8 +201,8 @@ enum PortStore {
         try transaction.forEach(
             """
             SELECT address_key FROM ip_allocations
-             WHERE subnet_id = \(subnet) AND address_key >= \(range.first.sortKey) AND address_key <=
-                 \(range.last.sortKey)
+             WHERE subnet_id = \(subnet) AND address_key >= \(range.first.sortKey)
+               AND address_key <= \(range.last.sortKey)
              ORDER BY address_key
             """
         ) { row in

@@ -81,7 +81,8 @@ package struct ConfigOption<Value: ConfigValue>: Sendable {
     }
 
     /// None by default.
-    package init<Wrapped: ConfigValue & Comparable>(_ help: String, range: ClosedRange<Wrapped>) where Value == Wrapped? {
+    package init<Wrapped: ConfigValue & Comparable>(_ help: String, range: ClosedRange<Wrapped>)
+    where Value == Wrapped? {
         let bounds = "\(range.lowerBound.configText) to \(range.upperBound.configText)"
         self.init(nil, help, bounds) { $0.map { range.contains($0) } ?? true }
     }

@@ -11,7 +11,9 @@ package struct PolicyEnforcer: Sendable {
     /// and on a rule that refers to none.
     package init(_ defaults: [PolicyRule], overrides: [String: String] = [:]) throws {
         var checks: [PolicyName: PolicyCheck] = [:]
-        for rule in defaults { checks[rule.name] = try Self.parse(overrides[rule.name.rawValue] ?? rule.check, rule.name) }
+        for rule in defaults {
+            checks[rule.name] = try Self.parse(overrides[rule.name.rawValue] ?? rule.check, rule.name)
+        }
         for (name, text) in overrides.sorted(by: { $0.key < $1.key }) where checks[PolicyName(name)] == nil {
             checks[PolicyName(name)] = try Self.parse(text, PolicyName(name))
         }

@@ -98,8 +98,8 @@ struct CloudsFile {
             new = try change(old)
         } catch {
             throw CommandFailure(
-                "\(path) is written in a way that is not changed safely by a program (\(error)). Give `clouds:` a line of "
-                    + "its own with its entries indented below, and repeat the command.")
+                "\(path) is written in a way that is not changed safely by a program (\(error)). Give `clouds:` a line "
+                    + "of its own with its entries indented below, and repeat the command.")
         }
         guard new != old else { return }
         if new.isEmpty, try FileSystem.status(path)?.isRegularFile == true { unlink(path) } else { try save(new) }

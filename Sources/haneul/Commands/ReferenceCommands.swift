@@ -20,7 +20,8 @@ enum PolicyCommand {
         guard words.first == "reference", words.count <= 2 else { throw CommandFailure(usage) }
         let names = OperatorPolicies.services.map(\.name)
         if words.count == 2, !names.contains(words[1]) {
-            throw CommandFailure("There is no service '\(words[1])' with rules; there are \(names.joined(separator: ", ")).")
+            throw CommandFailure(
+                "There is no service '\(words[1])' with rules; there are \(names.joined(separator: ", ")).")
         }
         let wanted = OperatorPolicies.services.filter { words.count == 1 || $0.name == words[1] }
         Terminal.say(String(wanted.map { reference($0.name, $0.rules) }.joined(separator: "\n").dropLast()))

@@ -109,7 +109,8 @@ package struct OperatorPolicies: Sendable {
                 .map { String($0.dropFirst("rule:".count)) })
         if let unknown = checks.keys.sorted().first(where: { !known.contains($0) && !used.contains($0) }) {
             throw PolicyFileError(
-                reason: "rule '\(unknown)': the service has no such rule" + Nearest.hint(unknown, among: known.sorted()))
+                reason: "rule '\(unknown)': the service has no such rule" + Nearest.hint(unknown, among: known.sorted())
+            )
         }
     }
 }
