@@ -50,6 +50,15 @@ struct APISite: Sendable, CustomStringConvertible {
         }
     }
 
+    /// What some lists cannot be asked without; empty or beginning with `?`.
+    var sampleQuery: String {
+        switch description {
+        case "GET /placement/allocation_candidates": "?resources=VCPU:1"
+        case "GET /placement/usages": "?project_id=none"
+        default: ""
+        }
+    }
+
     /// The path with its samples; nil when one is missing. `replacing` puts another text, as it is, for one parameter.
     func path(_ samples: [String: String], replacing other: (parameter: Int, text: String)? = nil) -> String? {
         var path = ""
@@ -61,7 +70,8 @@ struct APISite: Sendable, CustomStringConvertible {
                 path += "/" + segment
                 continue
             }
-            guard let sample = samples[known] ?? samples["\(prefix) \(segment)"] else { return nil }
+            guard let sample = samples["\(template) \(segment)"] ?? samples[known] ?? samples["\(prefix) \(segment)"]
+            else { return nil }
             path += "/" + (other?.parameter == index ? other?.text ?? "" : Percent.encode(sample))
             index += 1
         }

@@ -44,19 +44,23 @@ struct BadInputTests {
         try await TestCloud.run { cloud in
             let estate = try await Estate(cloud)
             let bodies = SampleBodies(estate)
-            var findings: [Finding] = []
-            for site in APISite.all(cloud).sorted(by: { $0.rank < $1.rank }) {
-                guard let path = site.path(estate.samples), let body = bodies.bodies[site.description] else { continue }
-                for spoiled in SpoiledJSON.all(of: body) {
-                    let answer = try await cloud.send(
-                        site.route.method, path, cloud.admin, spoiled.bytes, headers: site.headers)
-                    if let flaw = flaw(answer, site) {
-                        findings.append(Finding(site: site.description, what: spoiled.what, flaw: flaw))
+            // A password that is changed, rightly, ends the tokens of its user: those routes come last.
+            let sites = APISite.all(cloud)
+            for sites in [sites.filter { $0.rank < 3 }, sites.filter { $0.rank == 3 }] {
+                try await expectWhole(cloud, estate)
+                var findings: [Finding] = []
+                for site in sites {
+                    guard let path = site.path(estate.samples), let body = bodies.bodies[site.description] else { continue }
+                    for spoiled in SpoiledJSON.all(of: body) {
+                        let answer = try await cloud.send(
+                            site.route.method, path, site.sampleToken(cloud), spoiled.bytes, headers: site.headers)
+                        if let flaw = flaw(answer, site) {
+                            findings.append(Finding(site: site.description, what: spoiled.what, flaw: flaw))
+                        }
                     }
                 }
+                report(findings)
             }
-            report(findings)
-            try await expectWhole(cloud, estate)
         }
     }
 

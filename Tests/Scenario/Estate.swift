@@ -16,7 +16,8 @@ struct Estate: Sendable {
     static let newest: HTTPHeaders = ["OpenStack-API-Version": "placement latest"]
 
     let cloud: TestCloud
-    /// What stands for a path's parameter: by the path up to and with it, or by `service {parameter}`.
+    /// What stands for a path's parameter: by the path up to and with it, by `whole path {parameter}`, or by
+    /// `/service {parameter}`.
     private(set) var samples: [String: String] = [:]
     /// Everything of A's that B must never read. Ids alone: names begin with `alpha`.
     private(set) var secrets: Set<String> = []
@@ -83,7 +84,23 @@ struct Estate: Sendable {
         own(
             "/identity {access_rule_id}",
             try await first("\(v3)/users/\(a.memberID)/access_rules", "access_rules", cloud.a.member))
+        try await fillGrants()
         try await fillLimits()
+    }
+
+    /// In every form. What they give A beyond its project no token of A's asks for.
+    private func fillGrants() async throws {
+        let role = self["/identity {role_id}"]
+        let targets = ["projects/\(cloud.a.project)", "domains/\(self["/identity {domain_id}"])", "system"]
+        for target in targets {
+            for actor in ["users/\(cloud.a.memberID)", "groups/\(self["/identity {group_id}"])"] {
+                let grant = "\(target)/\(actor)/roles/\(role)"
+                try await cloud.call(.put, "/identity/v3/\(grant)", cloud.system, expecting: 204)
+                guard target != "system" else { continue }
+                try await cloud.call(
+                    .put, "/identity/v3/OS-INHERIT/\(grant)/inherited_to_projects", cloud.system, expecting: 204)
+            }
+        }
     }
 
     private mutating func fillLimits() async throws {
@@ -230,7 +247,7 @@ struct Estate: Sendable {
             .post, "\(v21)/servers/\(server)/remote-consoles", a,
             ["remote_console": ["protocol": "vnc", "type": "novnc"]], headers: Self.latest, expecting: 200)
         let url = try #require(console["remote_console", "url"]?.string)
-        own("/compute {token}", String(try #require(url.split(separator: "=").last)))
+        own("/compute {token}", String(url.suffix(36)))
         for (name, sample) in [
             ("{flavor_id}", flavor), ("/v2.1/os-aggregates/{id}", aggregate), ("{key}", "alpha"), ("{tag}", Self.tag),
             ("{network}", "alpha-net"), ("{keypair_name}", "alpha-key"), ("{project}", cloud.a.project),
@@ -241,6 +258,9 @@ struct Estate: Sendable {
             samples[name.hasPrefix("/") ? "/compute\(name)" : "/compute \(name)"] = sample
         }
         samples["/compute/v2.1/flavors/{flavor_id}/os-extra_specs/{key}"] = "hw:alpha"
+        for name in ["search", "servers"] {
+            samples["/compute/v2.1/os-hypervisors/{id}/\(name) {id}"] = TestCloud.hostName
+        }
     }
 
     private func makeServer(_ flavor: String) async throws -> String {

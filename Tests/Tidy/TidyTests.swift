@@ -23,7 +23,7 @@ struct TidyTests {
     func unstructuredTasks() throws {
         let bad = try findings(in: SourceTree.load().sources()) { text, file, _ in
             !file.path.hasPrefix("Sources/Platform/LifecycleKit/")
-                && (text.contains("Task {") || text.contains("Task.detached") || text.contains("Task("))
+                && text.contains(/(^|[^A-Za-z.])Task(\s*\{|\(|\.detached|<)/)
         }
         #expect(bad == [])
     }

@@ -32,8 +32,8 @@ package final class FakeHypervisor: HypervisorDriver {
         hypervisor = HypervisorInfo(
             hostname: hostname, type: "fake", version: 1_000_000, virtualizationType: "fake", vcpus: vcpus,
             memoryMiB: memoryMiB, diskGiB: diskGiB,
-            cpuInfo:
-                #"{"arch":"x86_64","model":"fake","vendor":"fake","features":[]}"#,
+            cpuInfo: #"{"arch":"x86_64","model":"fake","vendor":"fake","features":[],"#
+                + #""topology":{"cores":1,"sockets":1,"threads":1}}"#,
             hostAddress: "127.0.0.1")
     }
 

@@ -108,8 +108,9 @@ package struct APIRouter: HTTPHandler {
             response = try await dispatch(request, below, mounted, requestID, &caller, &version)
         } catch {
             response = render(error, mounted.api, request, requestID)
-            // A malformed version may be the failure itself; then the answer names none.
-            if version == nil { version = try? mounted.versioning?.negotiate(request.headers) }
+            if version == nil {
+                version = try? mounted.versioning?.negotiate(request.headers)  // it may be the failure; then none is named
+            }
         }
         if let versioning = mounted.versioning { announce(version, versioning, on: &response) }
         return (response, mounted.api.serviceType)
