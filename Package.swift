@@ -27,7 +27,7 @@ struct Service {
                     "QuotaKit", "PolicyKit", "MessagingKit", "SecurityKit", "ConfigKit",
                 ] + others,
                 path: "Sources/\(name)",
-                exclude: [],
+                exclude: ["API", "Contract"] + (hasAgent ? ["Agent"] : []) + drivers.keys.sorted().map { "Driver\($0)" },
                 sources: ["Model", "Store", "Engine"]),
             .target(
                 name: "\(name)API",
@@ -76,7 +76,7 @@ let system: [Target] = [
     .systemLibrary(name: "COpenSSL", path: "Sources/System/COpenSSL", pkgConfig: "openssl"),
     .systemLibrary(name: "CCrypt", path: "Sources/System/CCrypt", pkgConfig: "libxcrypt"),
     .systemLibrary(name: "CLibvirt", path: "Sources/System/CLibvirt", pkgConfig: "libvirt"),
-    .systemLibrary(name: "CWslay", path: "Sources/System/CWslay", pkgConfig: "libwslay"),
+    .systemLibrary(name: "CWslay", path: "Sources/System/CWslay"),
     .systemLibrary(name: "CYAML", path: "Sources/System/CYAML", pkgConfig: "yaml-0.1"),
     .target(name: "CLinux", path: "Sources/System/CLinux"),
 ]

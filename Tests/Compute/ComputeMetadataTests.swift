@@ -31,7 +31,9 @@ struct ComputeMetadataTests {
         let world = try await ComputeWorld()
         try await world.run {
             let (id, engine) = (try await boot(world), MetadataEngine(world.parts))
-            func get(_ path: String) async throws -> String { try text(try await engine.metadata(of: id, path: path)) }
+            func get(_ path: String) async throws -> String {
+                try text(try await engine.metadata(of: id, in: "project-demo", path: path))
+            }
             #expect(try await get("/").hasSuffix("2009-04-04\nlatest"))
             #expect(try await get("/latest") == "meta-data/\nuser-data")
             #expect(try await get("/latest/meta-data/").contains("placement/\npublic-hostname"))
@@ -45,9 +47,11 @@ struct ComputeMetadataTests {
             #expect(try await get("/latest/user-data") == "#!/bin/sh\n")
             #expect(try await !get("/1.0/meta-data/").contains("placement"))
             for path in ["/latest/nothing", "/2001-01-01/meta-data", "/latest/meta-data/hostname/x", "/latest/../x"] {
-                #expect(try await engine.metadata(of: id, path: path) == nil, "\(path)")
+                #expect(try await engine.metadata(of: id, in: "project-demo", path: path) == nil, "\(path)")
             }
-            #expect(try await engine.metadata(of: "none", path: "/latest/meta-data") == nil)
+            #expect(try await engine.metadata(of: "none", in: "project-demo", path: "/latest/meta-data") == nil)
+            // A port of another project that names this server's id.
+            #expect(try await engine.metadata(of: id, in: "project-other", path: "/latest/user-data") == nil)
         }
     }
 
@@ -56,7 +60,9 @@ struct ComputeMetadataTests {
         let world = try await ComputeWorld()
         try await world.run {
             let (id, engine) = (try await boot(world), MetadataEngine(world.parts))
-            func get(_ path: String) async throws -> String { try text(try await engine.metadata(of: id, path: path)) }
+            func get(_ path: String) async throws -> String {
+                try text(try await engine.metadata(of: id, in: "project-demo", path: path))
+            }
             #expect(try await get("/openstack").hasPrefix("2012-08-10\n"))
             #expect(try await get("/openstack/2012-08-10") == "meta_data.json\nuser_data")
             #expect(try await get("/openstack/latest").hasSuffix("network_data.json\nvendor_data2.json"))

@@ -14,7 +14,6 @@ import MessagingKit
 import NetworkContract
 import PlacementContract
 import QuotaKit
-import Synchronization
 import TaskKit
 import TestKit
 import Testing
@@ -100,39 +99,19 @@ struct ComputeWorld: Sendable {
 
     // MARK: Calls
 
-    struct Answer: Sendable {
-        let status: Int
-        let headers: HTTPHeaders
-        let body: JSON
-
-        subscript(path: String...) -> JSON? {
-            path.reduce(Optional(body)) { json, key in
-                if let index = Int(key), let elements = json?.array {
-                    return elements.indices.contains(index) ? elements[index] : nil
-                }
-                return json?[key]
-            }
-        }
-    }
+    typealias Answer = TestAnswer
 
     @discardableResult
     func call(
         _ method: HTTPMethod, _ path: String, _ body: JSON? = nil, as token: String = "demo", version: String = "2.1",
         expecting status: Int? = nil, at location: SourceLocation = #_sourceLocation
     ) async throws -> Answer {
-        let parts = path.split(separator: "?", maxSplits: 1).map(String.init)
         let headers: HTTPHeaders = ["X-Auth-Token": token, "OpenStack-API-Version": "compute \(version)"]
-        let response = await router.handle(
-            HTTPRequest(
-                method: method, path: "/compute/v2.1" + parts[0],
-                query: parts.count > 1 ? try #require(Percent.query(parts[1])) : [], headers: headers,
-                body: Piece(body.map { Array($0.text().utf8) } ?? [])))
-        var json = JSON.null
-        if case .bytes(let bytes) = response.body, !bytes.isEmpty { json = try JSONReader.read(bytes) }
+        let answer = try await router.call(method, "/compute/v2.1" + path, body, headers: headers)
         if let status {
-            #expect(response.status == status, "\(method) \(path): \(json.text())", sourceLocation: location)
+            #expect(answer.status == status, "\(method) \(path): \(answer.body.text())", sourceLocation: location)
         }
-        return Answer(status: response.status, headers: response.headers, body: json)
+        return answer
     }
 
     /// The body of a small server; `extra` overrides.
@@ -166,11 +145,4 @@ struct ComputeWorld: Sendable {
 
     /// Whether nothing of any server is left anywhere but in the database.
     var isClean: Bool { hypervisor.inventory.isEmpty && placement.consumers.isEmpty && networks.ports.isEmpty }
-}
-
-/// A body in one piece.
-private final class Piece: ByteSource {
-    private let bytes: Mutex<[UInt8]?>
-    init(_ bytes: [UInt8]) { self.bytes = Mutex(bytes.isEmpty ? nil : bytes) }
-    func next() async throws -> [UInt8]? { bytes.withLock { $0.take() } }
 }

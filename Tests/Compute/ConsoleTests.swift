@@ -59,6 +59,8 @@ struct ConsoleTests {
             }
             var foreign = upgrade
             foreign.set("Origin", "https://evil.example")
+            // A name of the attacker's that points here.
+            foreign.set("Host", "evil.example")
             #expect(await get("/console/websockify", token: token, headers: foreign).status == 403)
 
             let opened = await get("/console/websockify", token: token, headers: upgrade)

@@ -7,7 +7,7 @@ import Testing
 /// Method: the conformance checks that the real driver passes, too.
 @Suite("Fake hypervisor")
 struct FakeHypervisorTests {
-    private let conformance = HypervisorConformance(driver: FakeHypervisor()) { SampleGuest.make() }
+    private let conformance = HypervisorDriverConformance(driver: FakeHypervisor()) { SampleGuest.make() }
 
     @Test("a guest comes and goes without a trace") func birthAndDeath() async throws {
         try await conformance.birthAndDeath()

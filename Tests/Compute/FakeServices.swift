@@ -17,6 +17,7 @@ final class FakeImages: ImageService {
                 checksum: nil, properties: ["hw_disk_bus": "virtio", "os_distro": "debian", "owner_note": "private"]))
     }
 
+    subscript(id: ImageID) -> ImageInfo? { images.withLock { $0[id] } }
     func set(_ image: ImageInfo) { images.withLock { $0[image.id] = image } }
     func image(_ id: ImageID, for principal: Principal) async throws -> ImageInfo? { images.withLock { $0[id] } }
     func images(_ ids: [ImageID], for principal: Principal) async throws -> [ImageID: ImageInfo] {
@@ -168,7 +169,9 @@ final class FakeNetworks: NetworkService {
         }
     }
 
-    func setSecurityGroup(_ id: SecurityGroupID, isMember: Bool, ofServer server: String) async throws {
+    func setSecurityGroup(
+        _ id: SecurityGroupID, isMember: Bool, ofServer server: String, in project: ProjectID
+    ) async throws {
         try state.withLock { state in
             for (key, port) in state.ports where port.deviceID == server {
                 guard isMember || port.securityGroupNames.contains(id.rawValue) else {
@@ -180,11 +183,10 @@ final class FakeNetworks: NetworkService {
         }
     }
 
-    func ports(ofServers ids: [String]) async throws -> [String: [ServerPort]] {
-        let wanted = Set(ids)
-        return state.withLock { state in
+    func ports(ofServers servers: [String: ProjectID]) async throws -> [String: [ServerPort]] {
+        state.withLock { state in
             Dictionary(
-                grouping: state.order.compactMap { state.ports[$0] }.filter { wanted.contains($0.deviceID) },
+                grouping: state.order.compactMap { state.ports[$0] }.filter { servers[$0.deviceID] == $0.project },
                 by: \.deviceID)
         }
     }

@@ -14,7 +14,7 @@ struct LibvirtDriverHostTests {
     @Test("passes the conformance checks of hypervisor drivers")
     func conformance() async throws {
         try await withDriver { driver, _ in
-            let conformance = HypervisorConformance(driver: driver) { SampleGuest.make() }
+            let conformance = HypervisorDriverConformance(driver: driver) { SampleGuest.make() }
             try await conformance.host()
             try await conformance.birthAndDeath()
             try await conformance.powerWalk()

@@ -36,6 +36,18 @@ struct ServerRoutesTests {
         }
     }
 
+    @Test("what nobody has looked into is not booted", arguments: ["ova", "ovf", "docker", "compressed", nil])
+    func unknownContainers(_ container: String?) async throws {
+        let world = try await ComputeWorld()
+        try await world.run {
+            var image = try #require(world.images[ID(ComputeWorld.image)])
+            image.containerFormat = container
+            world.images.set(image)
+            try await world.call(.post, "/servers", ComputeWorld.server(), expecting: 400)
+            #expect(world.isClean)
+        }
+    }
+
     @Test("a server is absent for other projects, and read-only for readers")
     func tenants() async throws {
         let world = try await ComputeWorld()

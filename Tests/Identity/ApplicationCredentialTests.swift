@@ -115,9 +115,14 @@ struct ApplicationCredentialTests {
         let id = try #require(made["application_credential", "id"]?.string)
         let path = "/v3/users/\(scene.user)/application_credentials/\(id)"
         try await world.call(.delete, path, token, expecting: 403)
+        let credential: JSON = [
+            "credential": ["type": "totp", "blob": "x", "project_id": .string(scene.project)]
+        ]
+        try await world.call(.post, "/v3/credentials", token, credential, expecting: 403)
         let free = try await scene.make(["name": "free", "unrestricted": true])
         let freeToken = try #require(try await scene.login(free).headers["X-Subject-Token"])
         _ = try await scene.make(["name": "third"], as: freeToken)
+        try await world.call(.post, "/v3/credentials", freeToken, credential, expecting: 201)
         try await world.call(.delete, path, freeToken, expecting: 204)
         #expect(await !world.isValid(token))
         _ = try await scene.login(made, expecting: 401)
@@ -162,7 +167,7 @@ struct ApplicationCredentialTests {
         let made = try await scene.make(["expires_at": "2027-01-15T08:30:00"])
         let answer = try await scene.login(made)
         #expect(answer["token", "expires_at"]?.string == "2027-01-15T08:30:00.000000Z")
-        scene.world.clock.advance(.seconds(1801))
+        scene.world.clock.advance(by: .seconds(1801))
         _ = try await scene.login(made, expecting: 401)
         let second = try await scene.make(["name": "second"])
         _ = try await scene.login(second)

@@ -7,24 +7,15 @@ import HTTPKit
 import IdentityAPI
 import IdentityContract
 import IdentityCore
-import Synchronization
+import TestKit
 import Testing
-
-/// A time that stands still until it is moved.
-final class ManualClock: Sendable {
-    private let time = Mutex(Timestamp(seconds: 1_800_000_000))
-
-    var wallClock: WallClock { WallClock { self.now } }
-    var now: Timestamp { time.withLock { $0 } }
-    func advance(_ duration: Duration) { time.withLock { $0 = $0 + duration } }
-}
 
 /// Identity on a database in memory, behind the real router, with the accounts of a new cloud.
 struct IdentityWorld: Sendable {
     static let origin = "http://cloud.test:8080"
     static let adminPassword = "first secret"
 
-    let clock = ManualClock()
+    let clock = TestClock(Timestamp(seconds: 1_800_000_000))
     let engine: IdentityEngine
     let router: APIRouter
     /// Of `admin` on the project `admin`.
@@ -36,11 +27,11 @@ struct IdentityWorld: Sendable {
         change(&config)
         let database = try SQLiteDatabase.inMemory()
         try await Migrator.apply(IdentityMigrations.all, to: database)
-        engine = IdentityEngine(database: database, config: config, clock: clock.wallClock, ids: .random)
+        engine = IdentityEngine(database: database, config: config, clock: clock.clock, ids: .random)
         try await IdentityBootstrap(engine).run(adminPassword: Secret(Self.adminPassword))
         let engine = engine
         router = APIRouter(
-            services: [try IdentityAPI(engine: engine)], origin: Self.origin, ids: .random, clock: clock.wallClock
+            services: [try IdentityAPI(engine: engine)], origin: Self.origin, ids: .random, clock: clock.clock
         ) { try await engine.authenticate(token: $0) }
         let known = try await engine.tokens.issue(
             AuthRequest(
@@ -49,40 +40,20 @@ struct IdentityWorld: Sendable {
         admin = known.token
     }
 
-    struct Answer: Sendable {
-        let status: Int
-        let headers: HTTPHeaders
-        let body: JSON
-
-        subscript(path: String...) -> JSON? {
-            path.reduce(Optional(body)) { json, key in
-                if let index = Int(key), let elements = json?.array {
-                    return elements.indices.contains(index) ? elements[index] : nil
-                }
-                return json?[key]
-            }
-        }
-    }
+    typealias Answer = TestAnswer
 
     @discardableResult
     func call(
         _ method: HTTPMethod, _ path: String, _ token: String? = nil, _ body: JSON? = nil, headers: HTTPHeaders = [:],
         expecting status: Int? = nil, at location: SourceLocation = #_sourceLocation
     ) async throws -> Answer {
-        let parts = path.split(separator: "?", maxSplits: 1).map(String.init)
         var headers = headers
         if let token { headers.set("X-Auth-Token", token) }
-        let response = await router.handle(
-            HTTPRequest(
-                method: method, path: "/identity" + parts[0],
-                query: parts.count > 1 ? try #require(Percent.query(parts[1])) : [], headers: headers,
-                body: OneChunk(body.map { Array($0.text().utf8) } ?? [])))
-        var json = JSON.null
-        if case .bytes(let bytes) = response.body, !bytes.isEmpty { json = try JSONReader.read(bytes) }
+        let answer = try await router.call(method, "/identity" + path, body, headers: headers)
         if let status {
-            #expect(response.status == status, "\(method) \(path): \(json.text())", sourceLocation: location)
+            #expect(answer.status == status, "\(method) \(path): \(answer.body.text())", sourceLocation: location)
         }
-        return Answer(status: response.status, headers: response.headers, body: json)
+        return answer
     }
 
     // MARK: Shortcuts
@@ -157,18 +128,6 @@ struct IdentityWorld: Sendable {
             _ = try await engine.authenticate(token: token)
             return true
         } catch { return false }
-    }
-}
-
-/// A body in one piece.
-final class OneChunk: ByteSource {
-    private let bytes: Mutex<[UInt8]?>
-    init(_ bytes: [UInt8]) { self.bytes = Mutex(bytes.isEmpty ? nil : bytes) }
-    func next() async throws -> [UInt8]? {
-        bytes.withLock { bytes in
-            defer { bytes = nil }
-            return bytes
-        }
     }
 }
 

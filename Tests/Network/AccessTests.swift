@@ -49,6 +49,41 @@ struct AccessTests {
         #expect(tag.status == 404)
     }
 
+    @Test("no port of one's own becomes an interface of a foreign router, in one request or two")
+    func foreignRouter() async throws {
+        let world = try await NetworkWorld()
+        let router = try await world.make("router", [:]).id
+        let network = try await world.makeNetwork(as: .other).network
+        let owner: JSON = ["device_owner": "network:router_interface"]
+        let device: JSON = ["device_id": .string(router)]
+        for (first, second) in [(owner, device), (device, owner)] {
+            var draft = try #require(first.object)
+            draft["network_id"] = .string(network)
+            let port = try await world.make("port", .object(draft), as: .other).id
+            let plug = try await world.call(.put, "ports/\(port)", ["port": second], as: .other)
+            #expect(plug.fault == "DeviceIDNotOwnedByTenant")
+        }
+        try await world.project()
+        #expect(world.logicalRouter(router)?.interfaces.isEmpty ?? false)
+    }
+
+    @Test("no port of one's own passes for the metadata port of a foreign network")
+    func foreignMetadata() async throws {
+        let world = try await NetworkWorld()
+        let own = try await world.makeNetwork("10.8.0.0/24", as: .other).network
+        let bare = try await world.make("network", ["name": "bare"]).id
+        _ = try await world.make(
+            "port",
+            [
+                "network_id": .string(own), "device_owner": "network:distributed",
+                "device_id": .string("ovnmeta-\(bare)"),
+            ], as: .other)
+        _ = try await world.make(
+            "subnet", ["network_id": .string(bare), "cidr": "10.9.0.0/24", "ip_version": 4])
+        let ports = try await world.get("ports?network_id=\(bare)", as: .admin)["ports"]?.array ?? []
+        #expect(ports.contains { $0["device_owner"] == "network:distributed" })
+    }
+
     @Test("attributes with a rule of their own")
     func attributes() async throws {
         let world = try await NetworkWorld()
@@ -153,5 +188,39 @@ struct AccessTests {
         ]
         #expect(try await world.call(.post, "rbac-policies", everybody).status == 403)
         #expect(try await world.call(.post, "rbac-policies", everybody, as: .admin).status == 201)
+    }
+
+    @Test("an external network that one project was given is not there for others")
+    func externalForOne() async throws {
+        let world = try await NetworkWorld()
+        let (network, subnet) = try await world.makeNetwork("172.30.0.0/24", as: .admin)
+        func grant(_ target: String) async throws -> String {
+            try await world.make(
+                "rbac_policy",
+                [
+                    "object_type": "network", "object_id": .string(network), "action": "access_as_external",
+                    "target_tenant": .string(target),
+                ], as: .admin
+            ).id
+        }
+        let own = try await grant("p-demo")
+        for path in ["networks/\(network)", "subnets/\(subnet)"] {
+            #expect(try await world.get(path).status == 200)
+            #expect(try await world.get(path, as: .other).status == 404)
+        }
+        let body: JSON = ["floatingip": ["floating_network_id": .string(network)]]
+        #expect(try await world.call(.post, "floatingips", body, as: .other).status == 404)
+        #expect(try await world.call(.post, "floatingips", body).status == 201)
+        _ = try await world.make("router", ["external_gateway_info": ["network_id": .string(network)]])
+        #expect(try await world.call(.delete, "rbac-policies/\(own)", as: .admin).fault == "RbacPolicyInUse")
+        let wildcard = try await grant("*")
+        #expect(try await world.call(.delete, "rbac-policies/\(own)", as: .admin).status == 204)
+        let narrowed = try await world.call(
+            .put, "rbac-policies/\(wildcard)", ["rbac_policy": ["target_tenant": "p-other"]], as: .admin)
+        #expect(narrowed.fault == "RbacPolicyInUse")
+        let back = try await world.call(
+            .put, "rbac-policies/\(wildcard)", ["rbac_policy": ["target_tenant": "p-demo"]], as: .admin)
+        #expect(back.status == 200)
+        #expect(try await world.get("networks/\(network)", as: .other).status == 404)
     }
 }

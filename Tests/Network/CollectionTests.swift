@@ -124,4 +124,36 @@ struct CollectionTests {
         #expect(try await world.get("extensions/router")["extension", "alias"] == "router")
         #expect(try await world.get("availability_zones")["availability_zones"]?.array?.count == 2)
     }
+
+    @Test("an MTU is never below what its subnets need; totals of IPv6 are whole")
+    func limits() async throws {
+        let world = try await NetworkWorld()
+        let network = try await world.make("network", ["mtu": 1280]).id
+        let small = try await world.make("network", ["mtu": 1279]).id
+        func subnet(_ network: String) async throws -> NetworkWorld.Answer {
+            try await world.call(
+                .post, "subnets",
+                ["subnet": ["network_id": .string(network), "cidr": "2001:db8::/64", "ip_version": 6]])
+        }
+        #expect(try await subnet(network).status == 201)
+        #expect(try await subnet(small).fault == "NetworkMTUSubnetConflict")
+        #expect(
+            try await world.call(.put, "networks/\(network)", ["network": ["mtu": 1279]]).fault
+                == "NetworkMTUSubnetConflict")
+        let availability = try await world.get("network-ip-availabilities/\(network)", as: .admin)
+        #expect(availability.text.contains("18446744073709551614"))
+    }
+
+    @Test("operators describe agents; nobody switches them off")
+    func agentDescriptions() async throws {
+        let world = try await NetworkWorld()
+        let agent = try #require(try await world.get("agents", as: .admin)["agents"]?.array?.last).id
+        let change: JSON = ["agent": ["description": "rack 4", "admin_state_up": true]]
+        #expect(try await world.call(.put, "agents/\(agent)", change, as: .admin).status == 200)
+        #expect(try await world.get("agents/\(agent)", as: .admin)["agent", "description"] == "rack 4")
+        let off: JSON = ["agent": ["admin_state_up": false]]
+        #expect(try await world.call(.put, "agents/\(agent)", off, as: .admin).status == 400)
+        #expect(try await world.call(.delete, "agents/\(agent)", as: .admin).status == 409)
+        #expect(try await world.call(.delete, "agents/\(agent)").status == 404)
+    }
 }

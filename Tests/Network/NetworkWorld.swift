@@ -8,7 +8,6 @@ import NetworkContract
 import NetworkCore
 import PolicyKit
 import QuotaKit
-import Synchronization
 import TestKit
 import Testing
 
@@ -83,7 +82,7 @@ struct NetworkWorld: Sendable {
         let request = HTTPRequest(
             method: method, path: "/network/v2.0/" + parts[0],
             query: parts.count > 1 ? try #require(Percent.query(parts[1])) : [], headers: headers,
-            body: BytesOnce(body.map { Array($0.text().utf8) } ?? []))
+            body: OnePiece(body.map { Array($0.text().utf8) } ?? []))
         let response = await router.handle(request)
         guard case .bytes(let bytes) = response.body else {
             return Answer(status: response.status, body: .null, text: "")
@@ -151,16 +150,4 @@ extension JSON {
     var id: String { self["id"]?.string ?? "" }
     var firstAddress: String { self["fixed_ips"]?.array?.first?["ip_address"]?.string ?? "" }
     var names: [String] { (array ?? []).compactMap { $0["name"]?.string } }
-}
-
-/// A body in one piece.
-final class BytesOnce: ByteSource {
-    private let bytes: Mutex<[UInt8]?>
-    init(_ bytes: [UInt8]) { self.bytes = Mutex(bytes.isEmpty ? nil : bytes) }
-    func next() async throws -> [UInt8]? {
-        bytes.withLock { bytes in
-            defer { bytes = nil }
-            return bytes
-        }
-    }
 }

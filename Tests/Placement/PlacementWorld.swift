@@ -52,7 +52,7 @@ struct PlacementWorld: Sendable {
             HTTPRequest(
                 method: method, path: "/placement" + parts[0],
                 query: parts.count > 1 ? Percent.query(parts[1]) ?? [] : [], headers: headers,
-                body: body.map { OneBody(bytes: Array($0.text().utf8)) } ?? EmptySource()))
+                body: body.map { OnePiece(Array($0.text().utf8)) } ?? EmptySource()))
         var json = JSON.null
         if case .bytes(let bytes) = response.body { json = try JSONReader.read(bytes) }
         return Answer(status: response.status, headers: response.headers, json: json)
@@ -72,21 +72,4 @@ struct PlacementWorld: Sendable {
             ], traits: traits)
         return id
     }
-}
-
-/// A body that comes at once.
-private final class OneBody: ByteSource {
-    private let rest: Box
-    private actor Box {
-        var bytes: [UInt8]?
-        init(_ bytes: [UInt8]) { self.bytes = bytes }
-        func take() -> [UInt8]? {
-            defer { bytes = nil }
-            return bytes
-        }
-    }
-
-    init(bytes: [UInt8]) { rest = Box(bytes) }
-
-    func next() async throws -> [UInt8]? { await rest.take() }
 }

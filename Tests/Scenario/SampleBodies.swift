@@ -176,6 +176,7 @@ struct SampleBodies: Sendable {
                 bodies["\(method) \(v2)/\(collection)/{id}/tags"] = ["tags": [.string(Estate.tag)]]
             }
         }
+        bodies["PUT \(v2)/agents/{id}"] = ["agent": ["admin_state_up": true, "description": "d"]]
         bodies["PUT \(v2)/quotas/{project}"] = ["quota": ["network": 100, "port": 500]]
     }
 

@@ -5,6 +5,10 @@ import BaseKit
 struct SpoiledJSON: Sendable {
     let what: String
     let bytes: [UInt8]
+    /// No service can take it: a list or an object stands where text or a number should, or the other way around.
+    var isImpossible = false
+    /// A field that nobody knows.
+    var isUnknownField = false
 
     /// What stands in place of a good value, as it is written.
     private static let values: [(name: String, text: String)] = [
@@ -25,13 +29,19 @@ struct SpoiledJSON: Sendable {
         var all: [SpoiledJSON] = []
         for place in places(of: body, "") {
             for value in values {
-                all.append(SpoiledJSON(what: "\(place.path) = \(value.name)", bytes: Array(place.put(value.text).utf8)))
+                let isNested = ["[", "{"].contains(value.text.first)
+                all.append(
+                    SpoiledJSON(
+                        what: "\(place.path) = \(value.name)", bytes: Array(place.put(value.text).utf8),
+                        isImpossible: place.isNested != isNested && value.text != "null"))
             }
             if let without = place.without {
                 all.append(SpoiledJSON(what: "no \(place.path)", bytes: Array(without.utf8)))
             }
             if let more = place.more {
-                all.append(SpoiledJSON(what: "\(place.path) with an unknown field", bytes: Array(more.utf8)))
+                all.append(
+                    SpoiledJSON(
+                        what: "\(place.path) with an unknown field", bytes: Array(more.utf8), isUnknownField: true))
             }
         }
         return all
@@ -41,6 +51,7 @@ struct SpoiledJSON: Sendable {
     private struct Place {
         let path: String
         let put: (String) -> String
+        var isNested = false
         var without: String?
         var more: String?
     }
@@ -49,7 +60,8 @@ struct SpoiledJSON: Sendable {
         var own = Place(path: path.isEmpty ? "the body" : path, put: { $0 })
         switch json {
         case .object(let fields):
-            own.more = object(fields, adding: ["x-unknown\u{0}": "x"])
+            own.isNested = true
+            own.more = object(fields, adding: ["x_unknown": "x"])
             return [own]
                 + fields.sorted { $0.key < $1.key }.flatMap { key, value in
                     inner(places(of: value, "\(path).\(key)"), without: object(fields.filter { $0.key != key })) {
@@ -57,6 +69,7 @@ struct SpoiledJSON: Sendable {
                     }
                 }
         case .array(let elements):
+            own.isNested = true
             return [own]
                 + elements.indices.flatMap { index in
                     inner(places(of: elements[index], "\(path)[\(index)]"), without: nil) { text in
@@ -71,7 +84,7 @@ struct SpoiledJSON: Sendable {
     private static func inner(_ places: [Place], without: String?, _ wrap: @escaping (String) -> String) -> [Place] {
         places.enumerated().map { index, place in
             Place(
-                path: place.path, put: { wrap(place.put($0)) },
+                path: place.path, put: { wrap(place.put($0)) }, isNested: place.isNested,
                 without: index == 0 ? without : place.without.map(wrap), more: place.more.map(wrap))
         }
     }

@@ -12,7 +12,6 @@ import LifecycleKit
 import NetworkContract
 import NetworkCore
 import Synchronization
-import TaskKit
 import TestKit
 import Testing
 
@@ -56,31 +55,48 @@ struct TestCloud: Sendable {
         var rolelessID = ""
     }
 
-    /// Starts a cloud, gives it to `body`, and stops it. With `runsSagas` false nobody works at sagas until a test does.
+    /// What stays when the process goes: files, and what the hosts carry.
+    struct Ground: Sendable {
+        let directory: String
+        /// Nil: in memory.
+        var database: String?
+        let network = FakeNetworkDriver()
+        let hypervisor = FakeHypervisor(
+            hostname: TestCloud.hostName, vcpus: 1024, memoryMiB: 4 << 20, diskGiB: 1 << 20)
+    }
+
+    /// Starts a cloud, gives it to `body`, and stops it.
     static func run(
-        runsSagas: Bool = true, limit: Duration = .seconds(120), _ body: @escaping @Sendable (TestCloud) async throws -> Void
+        limit: Duration = .seconds(120), _ body: @escaping @Sendable (TestCloud) async throws -> Void
     ) async throws {
         try await withTemporaryDirectory { directory in
-            let made = try await TestCloud(directory)
-            let parts: [any Service] = made.cloud.services.filter { runsSagas || !($0 is SagaRunner) }
-            let agent = ComputeAgent(host: hostName, bus: made.cloud.bus, driver: made.hypervisor)
-            try await withServices(parts + [agent], limit: limit) {
-                try await eventually("A compute host") {
-                    try await made.cloud.hosts.hosts().contains { made.cloud.hosts.isUp($0) }
-                }
-                var ready = made
-                try await ready.openAccounts()
-                try await body(ready)
-            }
-            await made.database.close()
+            try await run(on: Ground(directory: directory), limit: limit, body)
         }
     }
 
-    private init(_ directory: String) async throws {
-        imageDirectory = directory + "/images"
-        database = try SQLiteDatabase.inMemory()
-        network = FakeNetworkDriver()
-        hypervisor = FakeHypervisor(hostname: Self.hostName, vcpus: 1024, memoryMiB: 4 << 20, diskGiB: 1 << 20)
+    /// The same on ground that may carry a cloud already. Whatever runs when `body` ends is cut off.
+    static func run(
+        on ground: Ground, limit: Duration = .seconds(120),
+        _ body: @escaping @Sendable (TestCloud) async throws -> Void
+    ) async throws {
+        let made = try await TestCloud(ground)
+        let agent = ComputeAgent(host: hostName, bus: made.cloud.bus, driver: made.hypervisor)
+        try await withServices(made.cloud.services + [agent], limit: limit) {
+            try await eventually("A compute host") {
+                try await made.cloud.hosts.hosts().contains { made.cloud.hosts.isUp($0) }
+            }
+            var ready = made
+            try await ready.openAccounts()
+            try await body(ready)
+        }
+        await made.database.close()
+    }
+
+    private init(_ ground: Ground) async throws {
+        imageDirectory = ground.directory + "/images"
+        database = try ground.database.map { try SQLiteDatabase(path: $0) } ?? SQLiteDatabase.inMemory()
+        network = ground.network
+        hypervisor = ground.hypervisor
         var foundation = Cloud.Foundation(
             database: database, network: network, imageDirectory: imageDirectory, origin: Self.origin)
         foundation.identity.passwordCost = 4
@@ -104,8 +120,7 @@ struct TestCloud: Sendable {
     private func tenant(_ name: String) async throws -> Tenant {
         var tenant = Tenant()
         tenant.name = name
-        tenant.project = try await make(
-            "/identity/v3/projects", "project", ["name": .string(name), "domain_id": "default"], admin)
+        tenant.project = try await ensure("project", name, [:])
         tenant.memberID = try await user("\(name)-member", role: "member", on: tenant.project)
         tenant.readerID = try await user("\(name)-reader", role: "reader", on: tenant.project)
         tenant.rolelessID = try await user("\(name)-roleless", role: nil, on: tenant.project)
@@ -115,10 +130,17 @@ struct TestCloud: Sendable {
         return tenant
     }
 
+    /// By its name, in the default domain; made when it is not there.
+    private func ensure(_ key: String, _ name: String, _ fields: [String: JSON]) async throws -> String {
+        let path = "/identity/v3/\(key)s"
+        let found = try await call(.get, "\(path)?name=\(name)&domain_id=default", admin, expecting: 200)
+        if let id = found["\(key)s", "0", "id"]?.string { return id }
+        let own: [String: JSON] = ["name": .string(name), "domain_id": "default"]
+        return try await make(path, key, .object(own.merging(fields) { $1 }), admin)
+    }
+
     func user(_ name: String, role: String?, on project: String) async throws -> String {
-        let id = try await make(
-            "/identity/v3/users", "user",
-            ["name": .string(name), "password": "pw", "domain_id": "default"], admin)
+        let id = try await ensure("user", name, ["password": "pw"])
         guard let role else { return id }
         try await call(
             .put, "/identity/v3/projects/\(project)/users/\(id)/roles/\(try await self.role(named: role))", admin,

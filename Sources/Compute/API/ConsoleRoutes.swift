@@ -50,12 +50,12 @@ struct ConsoleRoutes: Sendable {
         return nil
     }
 
-    /// A browser says which page opened the socket: only pages of this host may, else any site that learned a token
-    /// could show the console (nova: console/websocketproxy.py). No `Origin`: no browser.
+    /// A browser says which page opened the socket: only pages of the configured origin may, else any site that learned
+    /// a token could show the console (nova: console/websocketproxy.py). `Host` does not count, a site may have its name
+    /// point here (OSSN-0101). No `Origin`: no browser.
     private static func checkOrigin(_ request: APIRequest) throws {
         guard let origin = request.http.headers["Origin"] else { return }
-        let host = origin.split(separator: "/").last.map(String.init) ?? ""
-        guard host == request.http.headers["Host"] || request.originURL.hasSuffix("//" + host) else {
+        guard origin.lowercased() == request.originURL.lowercased() else {
             throw CloudError(.forbidden, "Origin header does not match this host.")
         }
     }

@@ -16,7 +16,6 @@ package final class FakeHypervisor: HypervisorDriver {
         var calls: [String] = []
         var callCount = 0
         var failing: Set<Int> = []
-        var failingOperations: [String: CloudError] = [:]
         var gate: (@Sendable (String, ServerID?) async throws -> Void)?
         var console: ConsoleEndpoint?
         var sinks: [Int: AsyncStream<(ServerID, PowerState)>.Continuation] = [:]
@@ -51,11 +50,6 @@ package final class FakeHypervisor: HypervisorDriver {
         }
     }
 
-    /// Every later call of `operation` (`spawn`, `stop`, …) throws `error` without an effect; nil heals it.
-    package func setFailure(of operation: String, _ error: CloudError?) {
-        state.withLock { $0.failingOperations[operation] = error }
-    }
-
     /// Runs before each call, for holding one up until a test lets it go.
     package func setGate(_ gate: (@Sendable (String, ServerID?) async throws -> Void)?) {
         state.withLock { $0.gate = gate }
@@ -72,9 +66,6 @@ package final class FakeHypervisor: HypervisorDriver {
         }
         for sink in sinks { sink.yield((server, power)) }
     }
-
-    /// As if somebody removed the guest behind the agent's back.
-    package func lose(_ server: ServerID) { state.withLock { $0.guests[server] = nil } }
 
     // MARK: HypervisorDriver
 
@@ -198,7 +189,6 @@ package final class FakeHypervisor: HypervisorDriver {
             state.callCount += 1
             state.calls.append(server.map { "\(operation) \($0)" } ?? operation)
             if state.calls.count > 10_000 { state.calls.removeFirst(5000) }
-            if let error = state.failingOperations[operation] { throw error }
             let value = try body(&state.guests)
             guard state.failing.remove(state.callCount) == nil else {
                 throw CloudError(.unavailable, "The hypervisor did not answer.", cause: "fault in \(operation)")

@@ -57,6 +57,13 @@ package struct ComputeParts: Sendable {
     }
 }
 
+extension NetworkService {
+    /// Ports of each server, by its id.
+    func ports(of servers: [Server]) async throws -> [String: [ServerPort]] {
+        try await ports(ofServers: Dictionary(servers.map { ($0.id.rawValue, $0.projectID) }) { first, _ in first })
+    }
+}
+
 /// The sagas of Compute, for the registry of the process.
 package enum ComputeSagas {
     package static func register(on registry: SagaRegistry, _ parts: ComputeParts) {

@@ -43,8 +43,8 @@ package enum DeleteServerSaga: Saga {
 
     private static func release(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
         let (stores, id, now) = (parts.stores, ledger.server, parts.clock.now())
-        let ports = try await parts.networks.ports(ofServers: [id.rawValue])
-        for port in ports[id.rawValue] ?? [] {
+        let server = try await parts.database.read { try stores.servers.server(id, $0) }
+        for port in try await parts.networks.ports(of: server.map { [$0] } ?? [])[id.rawValue] ?? [] {
             try await parts.networks.releasePort(port.id, server: id.rawValue)
         }
         try await parts.placement.release(consumer: id.rawValue)

@@ -10,14 +10,14 @@ package struct MetadataEngine: ComputeService {
 
     package init(_ parts: ComputeParts) { self.parts = parts }
 
-    package func metadata(of server: ServerID, path: String) async throws -> MetadataAnswer? {
+    package func metadata(of server: ServerID, in project: ProjectID, path: String) async throws -> MetadataAnswer? {
         var segments = path.split(separator: "/").map(String.init)
         guard !segments.contains(".."), segments.count <= 8 else { return nil }
         // nova: whatever names neither tree is EC2's.
         let isOpenStack = segments.first == "openstack"
         if isOpenStack || segments.first == "ec2" { segments.removeFirst() }
         if segments.isEmpty { return Self.list(versions(isOpenStack)) }
-        guard let documents = try await documents(of: server) else { return nil }
+        guard let documents = try await documents(of: server, in: project) else { return nil }
         if isOpenStack { return try await openStack(segments, documents) }
         guard let tree = documents.ec2Tree(segments[0])?.find(segments.dropFirst()) else { return nil }
         return MetadataAnswer(body: tree.body)
@@ -47,16 +47,16 @@ package struct MetadataEngine: ComputeService {
         }
     }
 
-    private func documents(of id: ServerID) async throws -> MetadataDocuments? {
+    private func documents(of id: ServerID, in project: ProjectID) async throws -> MetadataDocuments? {
         let stores = parts.stores
         let found = try await parts.database.read { transaction -> (Server, ServerStore.Extras)? in
             guard let server = try stores.servers.server(id, transaction), !server.isDeleted,
-                let extras = try stores.servers.extras(id, transaction)
+                server.projectID == project, let extras = try stores.servers.extras(id, transaction)
             else { return nil }
             return (server, extras)
         }
         guard let (server, extras) = found else { return nil }
-        let ports = try await parts.networks.ports(ofServers: [id.rawValue])[id.rawValue] ?? []
+        let ports = try await parts.networks.ports(of: [server])[id.rawValue] ?? []
         return try GuestAssembly.documents(server, extras, ports: ports, parts.config)
     }
 

@@ -117,7 +117,8 @@ extension ServerEngine {
         } catch let error as CloudError where error.kind == "NoUniqueMatch" {
             throw CloudError.conflict(error.message, kind: error.kind)
         }
-        try await parts.networks.setSecurityGroup(group[0], isMember: isMember, ofServer: server.id.rawValue)
+        try await parts.networks.setSecurityGroup(
+            group[0], isMember: isMember, ofServer: server.id.rawValue, in: server.projectID)
     }
 
     // MARK: Console

@@ -211,9 +211,18 @@ extension ServerEngine {
         return found
     }
 
+    /// The disk as it is: in the formats that Image inspects before it makes an image active.
+    private static let bootableContainers: Set<String> = ["bare", "ami", "ari", "aki"]
+
     private static func check(_ image: ImageInfo, against flavor: Flavor) throws {
         guard image.status == "active" else {
             throw CloudError.badRequest("Image \(image.id) is not active.", kind: "ImageNotActive")
+        }
+        // Image does not look into these, so nobody knows what is in them, nor how large it is.
+        guard let container = image.containerFormat, Self.bootableContainers.contains(container) else {
+            throw CloudError.badRequest(
+                "Image \(image.id) is unacceptable: a server cannot boot from its container format.",
+                kind: "ImageUnacceptable")
         }
         guard image.minRAMMiB <= flavor.memoryMiB else {
             throw CloudError.badRequest(

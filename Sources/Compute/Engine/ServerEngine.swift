@@ -68,7 +68,7 @@ package struct ServerEngine: Sendable {
         }
         var ports: [String: [ServerPort]] = [:]
         if filtersAddresses {
-            ports = try await parts.networks.ports(ofServers: servers.map(\.id.rawValue))
+            ports = try await parts.networks.ports(of: servers)
             let (ip4, ip6) = (try ip?.compiled(), try ip6?.compiled())
             servers = servers.filter { server in
                 let own = ports[server.id.rawValue] ?? []
@@ -81,7 +81,7 @@ package struct ServerEngine: Sendable {
         let hasMore = servers.count > limit
         if hasMore { servers.removeLast(servers.count - limit) }
         if isDetailed, !filtersAddresses, !servers.isEmpty {
-            ports = try await parts.networks.ports(ofServers: servers.map(\.id.rawValue))
+            ports = try await parts.networks.ports(of: servers)
         }
         let byName = Dictionary(hosts.map { ($0.host, $0) }, uniquingKeysWith: { first, _ in first })
         return Page(servers: servers, hasMore: hasMore, ports: ports, hosts: byName)
@@ -99,7 +99,7 @@ package struct ServerEngine: Sendable {
     }
 
     package func ports(of server: Server) async throws -> [String: [ServerPort]] {
-        server.state.vm == .building ? [:] : try await parts.networks.ports(ofServers: [server.id.rawValue])
+        server.state.vm == .building ? [:] : try await parts.networks.ports(of: [server])
     }
 
     package func group(of server: Server) async throws -> ServerGroupID? {

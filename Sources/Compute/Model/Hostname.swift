@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
 
+/// Names that guests have of themselves.
 package enum Hostname {
-    package static let maximumLength = 63
+    private static let maximumLength = 63
 
     /// A host name made of a server's name: letters, digits and dashes, lower case (nova: sanitize_hostname).
     /// `fallback` when nothing is left.
@@ -18,13 +19,6 @@ package enum Hostname {
         }
         let trimmed = trim(result)
         return trimmed.isEmpty ? fallback : trim(String(trimmed.prefix(maximumLength)))
-    }
-
-    /// The `index`-th (from 0) of `count` servers that one request makes.
-    package static func numbered(_ hostname: String, index: Int, count: Int) -> String {
-        guard count > 1 else { return hostname }
-        let suffix = "-\(index + 1)"
-        return trim(String(hostname.prefix(maximumLength - suffix.count))) + suffix
     }
 
     /// nova 2.90: letters, digits and inner dashes, 2 to 63. From 2.94 a fully qualified name.

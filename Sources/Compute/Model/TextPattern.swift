@@ -5,14 +5,86 @@ import Glibc
 /// A POSIX extended regular expression from a request, as upstream's databases take it: found anywhere in the text.
 package struct TextPattern: Sendable, Equatable {
     package static let maximumLength = 255
+    /// Of the expression's automaton, with repetitions written out.
+    private static let maximumStates = 512
 
     package let text: String
 
     /// Throws `.badRequest` for what is no expression, or is too long.
     package init(_ text: String) throws {
         guard text.utf8.count <= Self.maximumLength else { throw CloudError.badRequest("Invalid filter: too long.") }
+        guard let cost = Self.states(of: Array(text.utf8)), cost <= Self.maximumStates else {
+            throw CloudError.badRequest("Invalid filter: '\(text.prefix(64))' is too complex.")
+        }
         self.text = text
         _ = try compiled()
+    }
+
+    /// About as many states as the compiled expression has, nil when it has a back-reference. The C library multiplies
+    /// nested intervals out, and looks for back-references in exponential time: a single request could take all memory
+    /// or a reader for ever. Never less than the true figure; a malformed expression is left to the compiler.
+    private static func states(of pattern: [UInt8]) -> Int? {
+        var groups: [Int] = []
+        var (total, atom, index) = (0, 0, 0)
+        func add(_ count: Int) {
+            total = min(total + count, maximumStates + 1)
+        }
+        while index < pattern.count {
+            let byte = pattern[index]
+            index += 1
+            switch byte {
+            case UInt8(ascii: "\\"):
+                if index < pattern.count, (0x31...0x39).contains(pattern[index]) { return nil }
+                index += 1
+                atom = 1
+                add(1)
+            case UInt8(ascii: "("):
+                groups.append(total)
+                (total, atom) = (1, 1)
+            case UInt8(ascii: ")") where !groups.isEmpty:
+                atom = total
+                add(groups.removeLast())
+            case UInt8(ascii: "["):
+                index = bracketEnd(pattern, index)
+                atom = 1
+                add(1)
+            case UInt8(ascii: "{"):
+                let end = pattern[index...].firstIndex(of: UInt8(ascii: "}")) ?? pattern.endIndex
+                let counts = pattern[index..<end].split(separator: UInt8(ascii: ","))
+                    .map { Int(String(decoding: $0, as: UTF8.self)) ?? maximumStates }
+                let copies = min(max(counts.max() ?? 1, 1), maximumStates + 1)
+                add(atom * (copies - 1))
+                atom = min(atom * copies, maximumStates + 1)
+                index = min(end + 1, pattern.endIndex)
+            case UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "?"): add(1)
+            default:
+                atom = 1
+                add(1)
+            }
+        }
+        return groups.reduce(total) { min($0 + $1, maximumStates + 1) }
+    }
+
+    /// Behind the bracket expression whose `[` stands before `start`.
+    private static func bracketEnd(_ pattern: [UInt8], _ start: Int) -> Int {
+        var index = start
+        if index < pattern.count, pattern[index] == UInt8(ascii: "^") { index += 1 }
+        if index < pattern.count, pattern[index] == UInt8(ascii: "]") { index += 1 }
+        while index < pattern.count, pattern[index] != UInt8(ascii: "]") {
+            // [:alpha:], [.a.], [=a=]
+            if pattern[index] == UInt8(ascii: "["), index + 1 < pattern.count,
+                [UInt8(ascii: ":"), UInt8(ascii: "."), UInt8(ascii: "=")].contains(pattern[index + 1])
+            {
+                let kind = pattern[index + 1]
+                index += 2
+                while index + 1 < pattern.count, pattern[index] != kind || pattern[index + 1] != UInt8(ascii: "]") {
+                    index += 1
+                }
+                index += 1
+            }
+            index += 1
+        }
+        return min(index + 1, pattern.count)
     }
 
     package func compiled() throws -> Matcher {

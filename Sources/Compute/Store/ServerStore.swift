@@ -239,10 +239,6 @@ package struct ServerStore: Sendable {
             """)
     }
 
-    package func setNetworkTags(_ id: ServerID, _ tags: String, _ transaction: any Transaction) throws {
-        try transaction.execute("UPDATE servers SET network_tags = \(tags) WHERE id = \(id)")
-    }
-
     package func setGuestPassword(_ id: ServerID, _ password: String, _ transaction: any Transaction) throws {
         try transaction.execute("UPDATE servers SET guest_password = \(password) WHERE id = \(id)")
     }

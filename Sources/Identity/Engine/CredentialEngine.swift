@@ -54,6 +54,7 @@ package struct CredentialEngine: Sendable {
 
     package func create(_ draft: CredentialDraft, for context: CallContext) async throws -> Credential {
         try context.authorize(Self.target(draft.userID))
+        try Self.refuseRestricted(context)
         try draft.extras.checkSize()
         let credential = Credential(
             id: try id(for: draft), userID: draft.userID, projectID: draft.projectID, type: draft.type,
@@ -79,6 +80,7 @@ package struct CredentialEngine: Sendable {
     {
         try await database.write("credential") { tx in
             var credential = try load(id, for: context, tx)
+            try Self.refuseRestricted(context)
             credential.userID = change.userID ?? credential.userID
             if let project = change.projectID { credential.projectID = project }
             credential.type = change.type ?? credential.type
@@ -97,6 +99,7 @@ package struct CredentialEngine: Sendable {
     package func delete(_ id: CredentialID, for context: CallContext) async throws {
         try await database.write("credential") { tx in
             _ = try load(id, for: context, tx)
+            try Self.refuseRestricted(context)
             try store.delete(id, tx)
         }
     }
@@ -126,6 +129,15 @@ package struct CredentialEngine: Sendable {
     private static func checkScope(_ credential: Credential, _ context: CallContext) throws {
         guard isInScope(credential, context) else {
             throw CloudError.forbidden("You are not authorized to perform the requested action.")
+        }
+    }
+
+    /// A restricted application credential makes no other way in (CVE-2026-33551).
+    private static func refuseRestricted(_ context: CallContext) throws {
+        guard !context.principal.isRestricted else {
+            throw CloudError.forbidden(
+                "You are not authorized to perform the requested action: Using method 'application_credential' is "
+                    + "not allowed for managing credentials.")
         }
     }
 

@@ -48,7 +48,7 @@ package struct IdentityEngine: IdentityService {
             database: database, hasher: hasher, clock: clock, ids: ids)
         credentials = CredentialEngine(database: database, ids: ids)
         limits = LimitEngine(database: database, ids: ids)
-        keeper = IdentityKeeper(database: database, keys: keys, keyLifetime: config.keyLifetime, clock: clock)
+        keeper = IdentityKeeper(database: database, keys: keys, keyLifetime: KeyRepository.lifetime(config), clock: clock)
     }
 
     // MARK: IdentityService

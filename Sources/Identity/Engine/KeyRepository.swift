@@ -6,8 +6,13 @@ import Synchronization
 
 /// The keys that tokens are made with. They live in the database, so that every API process knows them.
 final class KeyRepository: Sendable {
-    /// The one in use and two that still open tokens: more than a token's life, its window included.
+    /// The one in use and two that still open tokens.
     private static let keptKeys = 3
+
+    /// The option, or more: the two old keys must last as long as a token, its window included.
+    static func lifetime(_ config: IdentityConfig) -> Duration {
+        max(config.keyLifetime, (config.tokenLifetime + config.expiredTokenWindow) / (keptKeys - 1))
+    }
 
     private let database: IdentityDatabase
     private let store = TokenStore()

@@ -11,6 +11,7 @@ package struct ImageAPI: ServiceAPI {
     package let prefix = "/image"
     package let enforcer: PolicyEnforcer
     package let versioning: Versioning? = nil
+    package let ignoresTrailingSlash = false
     package let routes: RouteTable
 
     /// `policyOverrides` is the operator's. Throws when one is no rule.

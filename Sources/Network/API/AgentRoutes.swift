@@ -14,6 +14,11 @@ struct AgentRoutes: Sendable {
     func register(on routes: inout RouteTable) {
         routes.add(.get, "/v2.0/agents", object: "get_agent", list)
         routes.add(.get, "/v2.0/agents/{id}", object: "get_agent", show)
+        routes.add(.put, "/v2.0/agents/{id}", object: "update_agent", update)
+        routes.add(.delete, "/v2.0/agents/{id}", object: "delete_agent") { request, context in
+            try await agents.delete(request.parameter("id"), for: context)
+            return .noContent()
+        }
         routes.add(.get, "/v2.0/availability_zones", object: "get_availability_zone", zones)
         routes.add(.get, "/v2.0/service-providers", object: "get_service_provider", providers)
         routes.add(.get, "/v2.0/network-ip-availabilities", object: "get_network_ip_availability", availabilities)
@@ -45,6 +50,15 @@ struct AgentRoutes: Sendable {
         return Collection("agent", "agents").one(agent, fields: Collection.fields(request), write)
     }
 
+    private func update(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        let (description, isEnabled) = try await Collection("agent", "agents").change(request) { reader in
+            (try reader.string("description"), try reader.bool("admin_state_up", default: true))
+        }
+        let agent = try await agents.update(
+            request.parameter("id"), description: description, isEnabled: isEnabled, for: context)
+        return Collection("agent", "agents").one(agent, fields: nil, write)
+    }
+
     private func write(_ agent: NetworkAgentInfo, _ out: inout ResourceWriter) {
         out.field("id", agent.id)
         out.field("agent_type", agent.type)
@@ -55,7 +69,7 @@ struct AgentRoutes: Sendable {
         out.field("admin_state_up", true)
         out.field("alive", agent.isAlive)
         out.raw("configurations", "{}")
-        out.field("description", "")
+        out.field("description", agent.description)
         out.null("resources_synced")
         let now = agents.now.iso8601(zone: false)
         out.field("created_at", now)
@@ -147,7 +161,8 @@ struct AgentRoutes: Sendable {
         json.field("network_name", entry.name)
         json.field("project_id", entry.project)
         json.field("tenant_id", entry.project)
-        json.field("total_ips", entry.total)
+        json.key("total_ips")
+        json.raw(entry.total.description)
         json.field("used_ips", entry.used)
         json.array("subnet_ip_availability") { json in
             for subnet in entry.subnets {
@@ -156,7 +171,8 @@ struct AgentRoutes: Sendable {
                 json.field("subnet_name", subnet.name)
                 json.field("ip_version", subnet.ipVersion)
                 json.field("cidr", subnet.cidr)
-                json.field("total_ips", subnet.total)
+                json.key("total_ips")
+                json.raw(subnet.total.description)
                 json.field("used_ips", subnet.used)
                 json.endObject()
             }

@@ -30,6 +30,9 @@ struct AttributeReader {
         return "'" + (text.utf8.count > 100 ? String(text.prefix(100)) + "…" : text) + "'"
     }
 
+    /// Nothing is given at all.
+    var isBlank: Bool { fields.isEmpty && given.isEmpty }
+
     func has(_ name: String) -> Bool { fields[name] != nil }
 
     /// The value as it is. Counts as given.
@@ -41,8 +44,8 @@ struct AttributeReader {
 
     mutating func note(_ attribute: String) { given.append(attribute) }
 
-    /// Drops the attribute from the given ones: it has its default.
-    private mutating func forget(_ name: String) { given.removeAll { $0 == name } }
+    /// Drops the attribute from the given ones: it has its default. In an update, upstream asks for leave all the same.
+    private mutating func forget(_ name: String) { if isCreate { given.removeAll { $0 == name } } }
 
     mutating func string(_ name: String, default standard: String = "", maximum: Int = maximumTextLength) throws
         -> String?

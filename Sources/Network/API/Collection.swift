@@ -33,7 +33,8 @@ struct Collection: Sendable {
             guard case .array(let objects) = many, !objects.isEmpty, objects.count <= limit else {
                 throw AttributeReader.bad("Resource body required")
             }
-            return (try objects.map { try draft($0, isCreate: true, read) }, true)
+            // neutron takes each element bare, or under its own name once more.
+            return (try objects.map { try draft($0.object?.count == 1 ? $0[name] ?? $0 : $0, isCreate: true, read) }, true)
         }
         guard let object = body[name] else { throw missingBody(body) }
         return ([try draft(object, isCreate: true, read)], false)

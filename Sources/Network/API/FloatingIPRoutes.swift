@@ -63,7 +63,8 @@ enum FloatingIPWire {
         draft.network = try reader.id("floating_network_id")
         draft.subnet = try reader.nullableID("subnet_id").flatMap { $0 }
         draft.address = try reader.address("floating_ip_address")
-        draft.port = try reader.nullableID("port_id")
+        // neutron: an empty change means what it meant when there was nothing else to change: point nowhere.
+        draft.port = try reader.isBlank ? .some(nil) : reader.nullableID("port_id")
         draft.fixedAddress = try reader.address("fixed_ip_address")
         draft.description = try reader.string("description")
         draft.dnsName = try reader.string("dns_name").map { try PortWire.checkedName($0) }

@@ -110,6 +110,9 @@ enum PortWire {
     )]? {
         guard let entries = try reader.list("extra_dhcp_opts") else { return nil }
         return try entries.map { entry in
+            guard (entry.object ?? [:]).keys.allSatisfy(["id", "opt_name", "opt_value", "ip_version"].contains) else {
+                throw AttributeReader.invalid("extra_dhcp_opts", "it has a key that no option has")
+            }
             guard let name = entry["opt_name"]?.string, (1...64).contains(name.utf8.count) else {
                 throw AttributeReader.invalid("extra_dhcp_opts", "opt_name is missing or too long")
             }

@@ -76,6 +76,5 @@ struct RBACRoutes: Sendable {
         out.field("object_id", policy.object)
         out.field("action", policy.action.rawValue)
         out.field("target_tenant", policy.target)
-        out.field("target_project", policy.target)
     }
 }

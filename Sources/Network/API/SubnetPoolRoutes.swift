@@ -113,9 +113,10 @@ enum SubnetPoolWire {
         out.owner(pool.project)
         out.field("prefixes", pool.prefixes.map(\.description))
         out.field("ip_version", pool.ipVersion)
-        out.field("default_prefixlen", pool.defaultLength)
-        out.field("min_prefixlen", pool.minimumLength)
-        out.field("max_prefixlen", pool.maximumLength)
+        // neutron shows these three as text.
+        out.field("default_prefixlen", "\(pool.defaultLength)")
+        out.field("min_prefixlen", "\(pool.minimumLength)")
+        out.field("max_prefixlen", "\(pool.maximumLength)")
         out.field("default_quota", pool.defaultQuota)
         out.field("address_scope_id", pool.addressScope)
         out.field("is_default", pool.isDefault)

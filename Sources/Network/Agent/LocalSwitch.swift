@@ -135,13 +135,6 @@ package struct LocalSwitch: Service {
         }
     }
 
-    /// Waits for a bridge that another program makes: `br-int` is ovn-controller's.
-    package func waitForBridge(_ bridge: String, limit: Duration) async throws {
-        try await withTimeout(limit, "The host's switch") {
-            while try await self.datapath(of: bridge) == nil { await self.changed.wait(atMost: .seconds(1)) }
-        }
-    }
-
     // MARK: Private
 
     /// The port is collected, with its interfaces, when its last bridge lets go.

@@ -73,7 +73,8 @@ package struct LogicalNetwork: Sendable, Equatable {
     package var isEnabled: Bool
 
     package init(
-        id: NetworkID, name: String, mtu: Int, provider: Provider?, subnets: [Subnet], dnsDomain: String, isEnabled: Bool
+        id: NetworkID, name: String, mtu: Int, provider: Provider?, subnets: [Subnet], dnsDomain: String,
+        isEnabled: Bool
     ) {
         self.id = id
         self.name = name

@@ -24,7 +24,9 @@ package struct ServerPortRequest: Sendable, Codable {
     package var securityGroups: [SecurityGroupID]?
     package var name: String
 
-    package init(network: NetworkID, fixedAddress: String? = nil, securityGroups: [SecurityGroupID]? = nil, name: String = "") {
+    package init(
+        network: NetworkID, fixedAddress: String? = nil, securityGroups: [SecurityGroupID]? = nil, name: String = ""
+    ) {
         self.network = network
         self.fixedAddress = fixedAddress
         self.securityGroups = securityGroups
@@ -132,10 +134,13 @@ package protocol NetworkService: Sendable {
 
     /// Puts every port of `server` into a security group, or takes them out. Throws `.notFound` when there is no port to
     /// take out, `.badRequest` when a port can be in no group.
-    func setSecurityGroup(_ id: SecurityGroupID, isMember: Bool, ofServer server: String) async throws
+    func setSecurityGroup(
+        _ id: SecurityGroupID, isMember: Bool, ofServer server: String, in project: ProjectID
+    ) async throws
 
-    /// Ports of each server in the order they were made. One query, whatever the number.
-    func ports(ofServers ids: [String]) async throws -> [String: [ServerPort]]
+    /// Ports of each server in the order they were made. One query, whatever the number. A server comes with its
+    /// project: anybody may write a server's id into a port, and only its own project's ports are the server's.
+    func ports(ofServers servers: [String: ProjectID]) async throws -> [String: [ServerPort]]
 
     /// The port with `address` on `network`: who asks the metadata service. Nil when there is none.
     func port(on network: NetworkID, withAddress address: String) async throws -> ServerPort?

@@ -11,8 +11,7 @@ package struct IPAvailability: Sendable {
         package var name: String
         package var ipVersion: Int
         package var cidr: String
-        /// Saturates at the largest 64-bit number.
-        package var total: Int64
+        package var total: UInt128
         package var used: Int64
     }
 
@@ -21,9 +20,7 @@ package struct IPAvailability: Sendable {
     package var project: ProjectID
     package var subnets: [SubnetPart]
 
-    package var total: Int64 {
-        subnets.reduce(0) { $0.addingReportingOverflow($1.total).overflow ? .max : $0 + $1.total }
-    }
+    package var total: UInt128 { subnets.reduce(0) { $0 + $1.total } }
     package var used: Int64 { subnets.reduce(0) { $0 + $1.used } }
 }
 
@@ -46,10 +43,10 @@ extension NetworkEngine {
                     network: network.id, name: network.name, project: network.project,
                     subnets: network.subnets.compactMap { id in
                         guard let subnet = subnets[id] else { return nil }
-                        let total = subnet.pools.reduce(UInt128(0)) { min($0 + min($1.count, 1 << 64), 1 << 64) }
+                        let total = subnet.pools.reduce(UInt128(0)) { $0 + min($1.count, 1 << 96) }
                         return IPAvailability.SubnetPart(
                             id: id, name: subnet.name, ipVersion: subnet.ipVersion, cidr: subnet.cidr.description,
-                            total: Int64(clamping: total), used: used[id] ?? 0)
+                            total: total, used: used[id] ?? 0)
                     })
             }
         }

@@ -10,8 +10,10 @@ enum MetadataPort {
 
     static func find(on network: NetworkID, _ change: NetworkChange) throws -> Port? {
         try PortStore.all(
-            where: "p.device_id = \(deviceID(of: network)) AND p.device_owner = \(DeviceOwner.metadata)",
-            change.transaction
+            where: """
+                p.network_id = \(network) AND p.device_id = \(deviceID(of: network)) \
+                AND p.device_owner = \(DeviceOwner.metadata)
+                """, change.transaction
         ).first
     }
 

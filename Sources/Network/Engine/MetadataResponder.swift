@@ -28,7 +28,9 @@ package struct MetadataResponder: Sendable {
             return MetadataReply(status: 405, body: Array("405 Method Not Allowed".utf8))
         }
         guard let port = try await networks.port(on: query.network, withAddress: query.address), !port.deviceID.isEmpty,
-            let answer = try await servers.metadata(of: ServerID(port.deviceID), path: query.path)
+            // A port names its server as its owner likes; Compute tells nothing of another project's server.
+            let project = port.project,
+            let answer = try await servers.metadata(of: ServerID(port.deviceID), in: project, path: query.path)
         else { return Self.notFound }
         return MetadataReply(status: 200, contentType: answer.contentType, body: answer.body)
     }

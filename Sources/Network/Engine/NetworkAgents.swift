@@ -10,9 +10,10 @@ package struct NetworkAgentInfo: Sendable {
     package var binary: String
     package var host: String
     package var isAlive: Bool
+    package var description = ""
 }
 
-/// Hosts of the data plane, for operators. Nothing is stored: the driver is asked.
+/// Hosts of the data plane, for operators. The driver is asked; only what operators write is stored.
 package struct NetworkAgents: Sendable {
     private let environment: NetworkEnvironment
 
@@ -24,7 +25,12 @@ package struct NetworkAgents: Sendable {
     package func list(for context: CallContext) async throws -> [NetworkAgentInfo] {
         context.authorizeListing()
         guard context.allows("get_agent", [:]) else { return [] }
-        return try await environment.driver.chassis().flatMap { chassis in
+        let descriptions = try await environment.read { transaction in
+            Dictionary(
+                try transaction.query("SELECT id, description FROM network_agents") { ($0.text(0), $0.text(1)) },
+                uniquingKeysWith: { first, _ in first })
+        }
+        var agents = try await environment.driver.chassis().flatMap { chassis in
             [
                 NetworkAgentInfo(
                     id: chassis.id,
@@ -35,6 +41,37 @@ package struct NetworkAgents: Sendable {
                     binary: "neutron-ovn-metadata-agent", host: chassis.hostname, isAlive: chassis.isAlive),
             ]
         }
+        for index in agents.indices { agents[index].description = descriptions[agents[index].id] ?? "" }
+        return agents
+    }
+
+    /// The data plane's agents cannot be switched off; a description can be given.
+    package func update(_ id: String, description: String?, isEnabled: Bool?, for context: CallContext) async throws
+        -> NetworkAgentInfo
+    {
+        var agent = try await get(id, for: context)
+        try context.authorizeCreation("update_agent", [:])
+        guard isEnabled != false else {
+            throw NetworkFault.badRequest("agent", "OVN agent status cannot be updated")
+        }
+        guard let description else { return agent }
+        try await environment.write { change in
+            try change.transaction.execute(
+                """
+                INSERT INTO network_agents (id, description) VALUES (\(id), \(description))
+                ON CONFLICT (id) DO UPDATE SET description = excluded.description
+                """)
+        }
+        agent.description = description
+        return agent
+    }
+
+    /// A host leaves the list when it leaves the data plane; until then it cannot be deleted.
+    package func delete(_ id: String, for context: CallContext) async throws {
+        let agent = try await get(id, for: context)
+        try context.authorizeCreation("delete_agent", [:])
+        throw CloudError.conflict(
+            "Agent \(id) belongs to host \(agent.host) of the data plane and goes with it.", kind: "AgentInUse")
     }
 
     package func get(_ id: String, for context: CallContext) async throws -> NetworkAgentInfo {

@@ -69,6 +69,7 @@ package struct NetworkEngine: Sendable {
             isDefault: draft.isDefault ?? false, hasPortSecurity: draft.hasPortSecurity ?? true,
             dnsDomain: draft.dnsDomain ?? "", zoneHints: JSONList.encode(draft.zoneHints ?? []),
             isShared: draft.isShared ?? false, subnets: [], ipv4Scope: nil, ipv6Scope: nil,
+            isGranted: (draft.isShared ?? false) || (draft.isExternal ?? false),
             standard: change.standard(draft.description, draft.tags))
         try checkDefault(network)
         try NetworkStore.insert(network, change.transaction)
@@ -80,8 +81,8 @@ package struct NetworkEngine: Sendable {
 
     private static func checkMTU(_ mtu: Int?, _ largest: Int) throws {
         guard let mtu, mtu != 0 else { return }
-        guard mtu >= 68, mtu <= largest else {
-            throw NetworkFault.invalidInput("Requested MTU is too \(mtu < 68 ? "small" : "big"), maximum is \(largest)")
+        guard mtu <= largest else {
+            throw NetworkFault.invalidInput("Requested MTU is too big, maximum is \(largest)")
         }
     }
 
@@ -138,6 +139,11 @@ package struct NetworkEngine: Sendable {
             ? change.config.physicalMTU - change.config.overlayOverhead : change.config.physicalMTU
         try checkMTU(draft.mtu, largest)
         if let mtu = draft.mtu { network.mtu = mtu == 0 ? largest : mtu }
+        if network.mtu < old.mtu {
+            for subnet in try SubnetStore.all(on: old.id, change.transaction) {
+                try SubnetCheck.mtu(network.mtu, of: old.id, for: subnet.cidr)
+            }
+        }
         if let segment = draft.segment, segment != old.segment {
             network.segment = try SegmentAllocator.move(old, to: segment, change)
         }
@@ -158,7 +164,7 @@ package struct NetworkEngine: Sendable {
         _ network: Network, _ action: RBACPolicy.Action, _ isOn: Bool, _ change: NetworkChange
     ) throws {
         if isOn { return try share(network, action, change) }
-        try RBACEngine.checkUnused(network, action, target: "*", change)
+        try RBACUse.check(network, withoutWildcard: action, change)
         if let entry = try RBACStore.entry(network.id.rawValue, action, "*", change.transaction) {
             try RBACStore.delete(entry.id, change.transaction)
         }

@@ -4,7 +4,7 @@ import TaskKit
 
 /// The long-lived parts of this service, for the composition root.
 package struct NetworkServices: Sendable {
-    /// Run these.
+    /// Run these, in this order: states that ports reach are heard from the first projection on.
     package let services: [any Service]
     /// Give this to the process's `ReconcilerRunner`.
     package let reconciler: NetworkReconciler
@@ -15,6 +15,6 @@ package struct NetworkServices: Sendable {
         let turn = DriverTurn()
         projector = NetworkProjector(environment, turn)
         reconciler = NetworkReconciler(environment, turn)
-        services = [projector, PortStatusService(environment)]
+        services = [PortStatusService(environment), projector]
     }
 }

@@ -55,7 +55,7 @@ package struct PortEngine: Sendable {
         let target = target(project: project, on: network, draft)
         try context.authorizeCreation("create_port", target)
         try context.authorizeAttributes("create_port", draft.given, target)
-        try checkDevice(draft, project: project, change)
+        try checkDevice(draft.deviceID, draft.deviceOwner, project: project, change)
         return try PortOperations.insert(draft, project: project, on: network, change)
     }
 
@@ -66,10 +66,10 @@ package struct PortEngine: Sendable {
     }
 
     /// Nobody plugs a port into a foreign router by its id.
-    private static func checkDevice(_ draft: PortDraft, project: ProjectID, _ change: NetworkChange) throws {
-        guard let owner = draft.deviceOwner, DeviceOwner.router.contains(owner), let device = draft.deviceID else {
-            return
-        }
+    private static func checkDevice(
+        _ device: String?, _ owner: String?, project: ProjectID, _ change: NetworkChange
+    ) throws {
+        guard let owner, DeviceOwner.router.contains(owner), let device else { return }
         guard let router = try RouterStore.find(RouterID(device), change.transaction) else { return }
         guard router.project == project else {
             throw CloudError.conflict(
@@ -90,7 +90,12 @@ package struct PortEngine: Sendable {
                 "update_port", seenBy: "get_port", target, missing: NetworkFault.portNotFound(id))
             try context.authorizeAttributes("update_port", draft.given, target)
             try port.standard.check(ifMatch)
-            try Self.checkDevice(draft, project: port.project, change)
+            if draft.deviceID != nil || draft.deviceOwner != nil {
+                // What the port will be counts: owner and id may come in two requests.
+                try Self.checkDevice(
+                    draft.deviceID ?? port.deviceID, draft.deviceOwner ?? port.deviceOwner, project: port.project,
+                    change)
+            }
             try Self.checkRouterAddresses(port, draft)
             return try PortOperations.update(port, draft, on: network, change)
         }

@@ -32,8 +32,10 @@ struct ProjectionReader {
         guard let network = try NetworkStore.find(id, for: nil, transaction) else { return nil }
         let subnets = try SubnetStore.all(on: id, transaction)
         let metadata = try PortStore.all(
-            where: "p.device_id = \(MetadataPort.deviceID(of: id)) AND p.device_owner = \(DeviceOwner.metadata)",
-            transaction
+            where: """
+                p.network_id = \(id) AND p.device_id = \(MetadataPort.deviceID(of: id)) \
+                AND p.device_owner = \(DeviceOwner.metadata)
+                """, transaction
         ).first
         return Projection.network(network, subnets: subnets, metadata: metadata, dnsDomain: config.dnsDomain)
     }

@@ -49,7 +49,7 @@ package struct RBACEngine: Sendable {
             try context.authorizeCreation("create_rbac_policy", target)
             try context.authorizeAttributes("create_rbac_policy", ["target_tenant"], target)
             let (type, action) = try Self.checked(draft)
-            try Self.authorizeObject(type, draft.object, for: context, change)
+            try Self.authorizeObject(type, draft.object, sharedWith: draft.target, for: context, change)
             try change.checkQuota(.rbacPolicy, project)
             guard try RBACStore.entry(draft.object, action, draft.target, change.transaction) == nil else {
                 throw CloudError.conflict(
@@ -60,6 +60,7 @@ package struct RBACEngine: Sendable {
                 target: draft.target, createdAt: change.now)
             try RBACStore.insert(policy, change.transaction)
             try Self.setExternal(policy, true, change)
+            try Self.touch(policy, change)
             return policy
         }
     }
@@ -79,9 +80,10 @@ package struct RBACEngine: Sendable {
         return (type, action)
     }
 
-    /// Only the owner of an object, or an administrator, shares it.
+    /// Only the owner of an object, or an administrator, shares it. neutron says so with 400 (rbac_db_mixin.py).
     private static func authorizeObject(
-        _ type: RBACPolicy.ObjectType, _ object: String, for context: CallContext, _ change: NetworkChange
+        _ type: RBACPolicy.ObjectType, _ object: String, sharedWith target: String, for context: CallContext,
+        _ change: NetworkChange
     ) throws {
         switch type {
         case .network:
@@ -89,38 +91,48 @@ package struct RBACEngine: Sendable {
             guard let network = try NetworkStore.find(id, for: context.projectID, change.transaction) else {
                 throw NetworkFault.networkNotFound(id)
             }
-            try context.authorizeChange(
-                "update_network", seenBy: "get_network", PolicyTarget(network),
-                missing: NetworkFault.networkNotFound(id))
+            try authorizeOwner("update_network", seenBy: "get_network", PolicyTarget(network), missing: NetworkFault.networkNotFound(id), context)
         case .securityGroup:
             let id = SecurityGroupID(object)
             guard let group = try SecurityGroupStore.find(id, for: context.projectID, change.transaction) else {
                 throw NetworkFault.groupNotFound(id)
             }
-            try context.authorizeChange(
-                "update_security_group", seenBy: "get_security_group", PolicyTarget(group),
-                missing: NetworkFault.groupNotFound(id))
-        case .subnetPool: try authorizePool(SubnetPoolID(object), for: context, change)
+            try authorizeOwner("update_security_group", seenBy: "get_security_group", PolicyTarget(group), missing: NetworkFault.groupNotFound(id), context)
+        case .subnetPool: try authorizePool(SubnetPoolID(object), sharedWith: target, for: context, change)
         case .addressScope: try authorizeScope(AddressScopeID(object), for: context, change)
         }
     }
 
-    private static func authorizePool(_ id: SubnetPoolID, for context: CallContext, _ change: NetworkChange) throws {
+    private static func authorizeOwner(
+        _ rule: PolicyName, seenBy sight: PolicyName, _ target: PolicyTarget, missing: CloudError, _ context: CallContext
+    ) throws {
+        try context.authorizeSight(sight, target, missing: missing)
+        guard context.allows(rule, target) else {
+            throw NetworkFault.invalidInput("Only admins can manipulate policies on objects they do not own")
+        }
+    }
+
+    private static func authorizePool(
+        _ id: SubnetPoolID, sharedWith target: String, for context: CallContext, _ change: NetworkChange
+    ) throws {
         guard let pool = try SubnetPoolStore.find(id, for: context.projectID, change.transaction) else {
             throw NetworkFault.subnetPoolNotFound(id)
         }
-        try context.authorizeChange(
-            "update_subnetpool", seenBy: "get_subnetpool", PolicyTarget(pool),
-            missing: NetworkFault.subnetPoolNotFound(id))
+        try authorizeOwner("update_subnetpool", seenBy: "get_subnetpool", PolicyTarget(pool), missing: NetworkFault.subnetPoolNotFound(id), context)
+        // Who gets the pool must have its address scope.
+        guard let scope = pool.addressScope else { return }
+        let shared = try AddressScopeStore.find(scope, for: ProjectID(target), change.transaction)
+        guard shared == nil || shared?.isShared == true || shared?.project.rawValue == target else {
+            throw NetworkFault.invalidInput(
+                "Insufficient rights to share subnetpool \(id): the target has no access to address scope \(scope)")
+        }
     }
 
     private static func authorizeScope(_ id: AddressScopeID, for context: CallContext, _ change: NetworkChange) throws {
         guard let scope = try AddressScopeStore.find(id, for: context.projectID, change.transaction) else {
             throw NetworkFault.addressScopeNotFound(id)
         }
-        try context.authorizeChange(
-            "update_address_scope", seenBy: "get_address_scope", PolicyTarget(scope),
-            missing: NetworkFault.addressScopeNotFound(id))
+        try authorizeOwner("update_address_scope", seenBy: "get_address_scope", PolicyTarget(scope), missing: NetworkFault.addressScopeNotFound(id), context)
     }
 
     /// Shows an object to every project, as `shared` at its creation does.
@@ -132,6 +144,10 @@ package struct RBACEngine: Sendable {
             RBACPolicy(
                 id: change.newID(), project: owner, objectType: type, object: object, action: .shared, target: "*",
                 createdAt: change.now), change.transaction)
+    }
+
+    private static func touch(_ policy: RBACPolicy, _ change: NetworkChange) throws {
+        if policy.objectType == .network { try NetworkStore.touch(NetworkID(policy.object), change) }
     }
 
     /// A network that one project may use as external is an external one.
@@ -151,9 +167,10 @@ package struct RBACEngine: Sendable {
                 "update_rbac_policy", seenBy: "get_rbac_policy", object, missing: Self.missing(id))
             try context.authorizeAttributes("update_rbac_policy", ["target_tenant"], object)
             guard target != policy.target else { return policy }
-            try Self.checkUnused(policy, change)
+            try RBACUse.check(policy, replacement: target, change)
             policy.target = target
             try RBACStore.update(policy, change.transaction)
+            try Self.touch(policy, change)
             return policy
         }
     }
@@ -164,86 +181,14 @@ package struct RBACEngine: Sendable {
             try context.authorizeChange(
                 "delete_rbac_policy", seenBy: "get_rbac_policy", PolicyTarget(project: policy.project),
                 missing: Self.missing(id))
-            try Self.checkUnused(policy, change)
+            try RBACUse.check(policy, change)
             try RBACStore.delete(id, change.transaction)
+            try Self.touch(policy, change)
             let others = try change.transaction.exists(
                 "SELECT 1 FROM network_rbac WHERE object_id = \(policy.object) AND action = "
                     + "'access_as_external' LIMIT 1"
             )
             if !others { try Self.setExternal(policy, false, change) }
-        }
-    }
-
-    private static func checkUnused(_ policy: RBACPolicy, _ change: NetworkChange) throws {
-        switch policy.objectType {
-        case .network:
-            guard let network = try NetworkStore.find(NetworkID(policy.object), for: nil, change.transaction) else {
-                return
-            }
-            try checkUnused(network, policy.action, target: policy.target, change)
-        case .securityGroup:
-            let isUsed = try change.transaction.exists(
-                """
-                SELECT 1 FROM port_groups g JOIN ports p ON p.id = g.port_id JOIN security_groups s ON s.id = g.group_id
-                 WHERE g.group_id = \(policy.object) AND p.project_id <> s.project_id
-                   AND (\(policy.target) = '*' OR p.project_id = \(policy.target)) LIMIT 1
-                """)
-            guard !isUsed else { throw inUse(policy.object) }
-        case .subnetPool:
-            let isUsed = try change.transaction.exists(
-                """
-                SELECT 1 FROM subnets s JOIN subnetpools b ON b.id = s.subnetpool
-                 WHERE b.id = \(policy.object) AND s.project_id <> b.project_id
-                   AND (\(policy.target) = '*' OR s.project_id = \(policy.target)) LIMIT 1
-                """)
-            guard !isUsed else { throw inUse(policy.object) }
-        case .addressScope:
-            let isUsed = try change.transaction.exists(
-                """
-                SELECT 1 FROM subnetpools b JOIN address_scopes a ON a.id = b.address_scope
-                 WHERE a.id = \(policy.object) AND b.project_id <> a.project_id
-                   AND (\(policy.target) = '*' OR b.project_id = \(policy.target)) LIMIT 1
-                """)
-            guard !isUsed else { throw inUse(policy.object) }
-        }
-    }
-
-    private static func inUse(_ object: String) -> CloudError {
-        .conflict(
-            "RBAC policy on object \(object) cannot be removed because other objects depend on it.",
-            kind: "RbacPolicyInUse")
-    }
-
-    /// Leave to use a network cannot be taken back while it is used.
-    static func checkUnused(
-        _ network: Network, _ action: RBACPolicy.Action, target: String, _ change: NetworkChange
-    ) throws {
-        switch action {
-        case .shared:
-            let isUsed = try change.transaction.exists(
-                """
-                SELECT 1 FROM ports WHERE network_id = \(network.id) AND project_id NOT IN (\(network.project), '')
-                   AND (\(target) = '*' OR project_id = \(target))
-                   AND project_id NOT IN (SELECT target_project FROM network_rbac WHERE object_id = \(network.id)
-                       AND action = 'access_as_shared' AND target_project <> \(target)) LIMIT 1
-                """)
-            guard !isUsed else {
-                if target != "*" { throw inUse(network.id.rawValue) }
-                throw CloudError.conflict(
-                    "Unable to reconfigure sharing settings for network \(network.id). Multiple tenants are using it.",
-                    kind: "InvalidSharedSetting")
-            }
-        case .external:
-            let isUsed = try change.transaction.exists(
-                """
-                SELECT 1 FROM routers WHERE gateway_network = \(network.id)
-                   AND (\(target) = '*' OR project_id = \(target)) LIMIT 1
-                """)
-            guard !isUsed else {
-                throw CloudError.conflict(
-                    "External network \(network.id) cannot be updated to be made non-external, since it has existing "
-                        + "gateway ports.", kind: "ExternalNetworkInUse")
-            }
         }
     }
 }

@@ -47,9 +47,6 @@ enum RouterGateway {
         draft.addresses = gateway.addresses.flatMap { $0.isEmpty ? nil : $0 }
         // The gateway's port belongs to no project, as upstream: it counts against no quota and shows in no list.
         let port = try PortOperations.insert(draft, project: ProjectID(""), on: network, checksQuota: false, change)
-        guard !port.fixedIPs.isEmpty else {
-            throw NetworkFault.badRequest("router", "No IPs available for external network \(network.id)")
-        }
         try RouterInterfaces.checkOverlap(
             of: port.fixedIPs.map(\.subnet), with: router.id, besides: port.id, change)
         return port

@@ -14,7 +14,7 @@ package struct SecurityGroupEngine: Sendable {
 
     package func list(_ query: ListQuery, for context: CallContext) async throws -> [SecurityGroup] {
         let viewer = context.viewer("get_security_group")
-        try await ensureDefault(for: context)
+        try await ensureDefault(for: context, query)
         return try await environment.read { try SecurityGroupStore.list(query, for: viewer, $0) }
     }
 
@@ -27,7 +27,7 @@ package struct SecurityGroupEngine: Sendable {
 
     package func listRules(_ query: ListQuery, for context: CallContext) async throws -> [SecurityGroupRule] {
         let viewer = context.viewer("get_security_group")
-        try await ensureDefault(for: context)
+        try await ensureDefault(for: context, query)
         return try await environment.read { try SecurityGroupStore.listRules(query, for: viewer, $0) }
     }
 
@@ -47,9 +47,14 @@ package struct SecurityGroupEngine: Sendable {
     // MARK: Default group
 
     /// A project has its default group from its first look at groups on.
-    private func ensureDefault(for context: CallContext) async throws {
-        guard let project = context.projectID else { return }
-        try await ensureDefault(of: project)
+    /// An administrator's look at another project counts, too.
+    private func ensureDefault(for context: CallContext, _ query: ListQuery) async throws {
+        if let project = context.projectID { try await ensureDefault(of: project) }
+        guard context.allows("context_is_admin", [:]) else { return }
+        let named = query.filters.filter { $0.name == "project_id" || $0.name == "tenant_id" }.flatMap(\.values)
+        if let other = named.first, !other.isEmpty, named.allSatisfy({ $0 == other }) {
+            try await ensureDefault(of: ProjectID(other))
+        }
     }
 
     package func ensureDefault(of project: ProjectID) async throws {

@@ -4,9 +4,12 @@ import NetworkContract
 
 /// Security groups of a server's ports, which Compute's API changes for all of them at once.
 extension NetworkEngine {
-    package func setSecurityGroup(_ id: SecurityGroupID, isMember: Bool, ofServer server: String) async throws {
+    package func setSecurityGroup(
+        _ id: SecurityGroupID, isMember: Bool, ofServer server: String, in project: ProjectID
+    ) async throws {
         try await environment.write { change in
-            let ports = try PortStore.all(where: "p.device_id = \(server)", change.transaction)
+            let ports = try PortStore.all(
+                where: "p.device_id = \(server) AND p.project_id = \(project)", change.transaction)
             var changed = false
             for port in ports where port.groups.contains(id) != isMember {
                 guard let network = try NetworkStore.find(port.network, for: nil, change.transaction) else { continue }

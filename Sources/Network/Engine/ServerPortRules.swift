@@ -30,6 +30,10 @@ extension NetworkEngine {
         guard let port = try PortStore.find(id, transaction),
             principal.hasRole("admin") || port.project == principal.projectID
         else { throw CloudError.badRequest("Port id \(id) could not be found.", kind: "PortNotFound") }
+        // Not even an administrator mixes projects: a server has the ports of its own.
+        guard port.project == principal.projectID else {
+            throw CloudError.badRequest("Port \(id) not usable for instance.", kind: "PortNotUsable")
+        }
         return port
     }
 

@@ -156,12 +156,13 @@ extension NetworkEngine: NetworkService {
         }
     }
 
-    package func ports(ofServers ids: [String]) async throws -> [String: [ServerPort]] {
-        guard !ids.isEmpty else { return [:] }
+    package func ports(ofServers servers: [String: ProjectID]) async throws -> [String: [ServerPort]] {
+        guard !servers.isEmpty else { return [:] }
         return try await environment.read { transaction in
             var ports: [Port] = []
-            for chunk in ids.chunks(of: 500) {
+            for chunk in Array(servers.keys).chunks(of: 500) {
                 ports += try PortStore.all(where: "p.device_id IN \(list: chunk)", transaction)
+                    .filter { servers[$0.deviceID] == $0.project }
             }
             return Dictionary(grouping: try ServerPortStore.complete(ports, transaction), by: \.deviceID)
         }

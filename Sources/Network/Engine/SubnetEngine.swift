@@ -55,6 +55,7 @@ package struct SubnetEngine: Sendable {
         let cidr =
             try pool.map { try SubnetPoolAllocator.allocate(draft, from: $0, project: project, change) }
             ?? SubnetCheck.cidr(draft)
+        try SubnetCheck.mtu(network.mtu, of: network.id, for: cidr)
         let gateway = try SubnetCheck.gateway(draft.gateway, of: cidr)
         let others = try SubnetStore.all(on: network.id, change.transaction)
         guard !others.contains(where: { $0.cidr.overlaps(cidr) }) else {
@@ -71,10 +72,12 @@ package struct SubnetEngine: Sendable {
             dnsServers: try SubnetCheck.dnsServers(draft.dnsServers ?? [], change.config.maximum),
             hostRoutes: try SubnetCheck.hostRoutes(draft.hostRoutes ?? [], cidr, change.config.maximum),
             serviceTypes: draft.serviceTypes ?? [], publishesDNS: draft.publishesDNS ?? false, pool: pool?.id,
-            isExternal: network.isExternal, isShared: network.isShared, networkProject: network.project,
+            isExternal: network.isExternal, isShared: network.isShared, isGranted: network.isGranted,
+            networkProject: network.project,
             standard: change.standard(draft.description, draft.tags))
         try SubnetCheck.modes(subnet)
         try SubnetStore.insert(subnet, change.transaction)
+        try NetworkStore.touch(network.id, change)
         change.mark(.network(network.id))
         if subnet.usesAutomaticAddresses { try giveAutomaticAddresses(of: subnet, change) }
         if subnet.usesDHCP, !cidr.isIPv6 { try MetadataPort.ensure(on: network, change) }
@@ -141,6 +144,7 @@ package struct SubnetEngine: Sendable {
         try SubnetCheck.modes(subnet)
         subnet.standard.touch(change)
         try SubnetStore.update(subnet, change.transaction)
+        try NetworkStore.touch(old.network, change)
         change.mark(.network(old.network))
         for router in try RouterStore.connected(to: old.id, change.transaction) { change.mark(.router(router)) }
         if subnet.usesDHCP != old.usesDHCP {
@@ -192,6 +196,7 @@ package struct SubnetEngine: Sendable {
             try MetadataPort.ensure(on: network, without: subnet.id, change)
         }
         try SubnetStore.delete(subnet.id, change.transaction)
+        try NetworkStore.touch(subnet.network, change)
         change.mark(.network(subnet.network))
     }
 }

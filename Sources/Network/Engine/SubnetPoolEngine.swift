@@ -107,11 +107,6 @@ package struct SubnetPoolEngine: Sendable {
         guard let scope = try AddressScopeStore.find(id, for: context.projectID, change.transaction),
             context.allows("get_address_scope", PolicyTarget(scope))
         else { throw NetworkFault.addressScopeNotFound(id) }
-        guard scope.project == context.projectID || context.allows("context_is_admin", [:]) else {
-            throw CloudError.badRequest(
-                "Illegal subnetpool association: subnetpool \(pool.id) cannot be associated with address scope \(id).",
-                kind: "IllegalSubnetPoolAssociationToAddressScope")
-        }
         guard scope.ipVersion == pool.ipVersion else {
             throw CloudError.badRequest(
                 "Illegal subnetpool association: subnetpool \(pool.id) cannot associate with address scope "
@@ -138,6 +133,7 @@ package struct SubnetPoolEngine: Sendable {
             let old = try Self.authorized(id, "update_subnetpool", for: context, change)
             try context.authorizeAttributes("update_subnetpool", draft.given, PolicyTarget(old))
             try old.standard.check(ifMatch)
+            try Self.checkScopeOwner(of: old, for: context, change)
             var pool = old
             pool.name = draft.name ?? old.name
             pool.minimumLength = draft.minimumLength ?? old.minimumLength
@@ -157,6 +153,17 @@ package struct SubnetPoolEngine: Sendable {
             pool.standard.apply(description: draft.description, tags: draft.tags)
             return try Self.save(pool, from: old, for: context, change)
         }
+    }
+
+    /// A pool in another project's scope stays as it is.
+    private static func checkScopeOwner(of pool: SubnetPool, for context: CallContext, _ change: NetworkChange) throws {
+        guard let id = pool.addressScope, !context.allows("context_is_admin", [:]),
+            let scope = try AddressScopeStore.find(id, for: context.projectID, change.transaction),
+            scope.project != context.projectID
+        else { return }
+        throw CloudError.badRequest(
+            "Illegal subnetpool update : subnetpool \(pool.id) cannot be updated when associated with shared address scope "
+                + "\(id).", kind: "IllegalSubnetPoolUpdate")
     }
 
     private static func authorized(

@@ -29,6 +29,8 @@ package struct Network: Sendable, Equatable {
     /// Of the pools that its subnets come from.
     package var ipv4Scope: AddressScopeID?
     package var ipv6Scope: AddressScopeID?
+    /// Whether the project that asks may see it although another owns it.
+    package var isGranted: Bool
     package var standard: StandardAttributes
 }
 

@@ -29,6 +29,7 @@ package struct Subnet: Sendable, Equatable {
     /// Of the network: shown with the subnet, and decides who sees it.
     package var isExternal: Bool
     package var isShared: Bool
+    package var isGranted: Bool
     package var networkProject: ProjectID
     package var standard: StandardAttributes
 

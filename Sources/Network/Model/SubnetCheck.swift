@@ -79,6 +79,15 @@ package enum SubnetCheck {
         }
     }
 
+    /// The least that each family works with (RFC 791, RFC 8200).
+    package static func mtu(_ mtu: Int, of network: NetworkID, for cidr: CIDR) throws {
+        let least = cidr.isIPv6 ? 1280 : 68
+        guard mtu >= least else {
+            throw CloudError.conflict(
+                "MTU of \(network) is not valid, subnet requires a minimum of \(least)", kind: "NetworkMTUSubnetConflict")
+        }
+    }
+
     package static func dnsServers(_ given: [String], _ limits: NetworkLimits) throws -> [String] {
         guard given.count <= limits.dnsServers else {
             throw CloudError.badRequest(

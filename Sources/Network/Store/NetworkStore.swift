@@ -37,7 +37,7 @@ enum NetworkStore {
         n.id, n.project_id, n.name, n.is_enabled, n.mtu, n.kind, n.physical_network, n.segment, n.is_external, \
         n.is_default, n.port_security, n.dns_domain, n.zone_hints, \(Viewer.isShared("n.id", with: project)),
             n.description, n.tags, \
-        n.revision, n.created_at, n.updated_at, \(scope(4)), \(scope(6))
+        n.revision, n.created_at, n.updated_at, \(scope(4)), \(scope(6)), \(Viewer.isGranted("n.id", to: project))
         """
     }
 
@@ -47,7 +47,8 @@ enum NetworkStore {
             kind: Network.Kind(rawValue: row.text(5)) ?? .geneve, physicalNetwork: row.textOrNil(6),
             segment: row.intOrNil(7), isExternal: row.bool(8), isDefault: row.bool(9), hasPortSecurity: row.bool(10),
             dnsDomain: row.text(11), zoneHints: row.text(12), isShared: row.bool(13), subnets: [],
-            ipv4Scope: row.idOrNil(19), ipv6Scope: row.idOrNil(20), standard: row.standard(14))
+            ipv4Scope: row.idOrNil(19), ipv6Scope: row.idOrNil(20),
+            isGranted: row.bool(21), standard: row.standard(14))
     }
 
     static func visible(to viewer: Viewer) -> SQL {
@@ -115,6 +116,12 @@ enum NetworkStore {
                    updated_at = \(network.standard.updatedAt)
              WHERE id = \(network.id)
             """)
+    }
+
+    /// What belongs to the network changed.
+    static func touch(_ id: NetworkID, _ change: NetworkChange) throws {
+        try change.transaction.execute(
+            "UPDATE networks SET revision = revision + 1, updated_at = \(change.now) WHERE id = \(id)")
     }
 
     static func delete(_ id: NetworkID, _ transaction: any Transaction) throws {

@@ -8,17 +8,23 @@ import NetworkContract
 enum ServerPortStore {
     static func complete(_ ports: [Port], _ transaction: any Transaction) throws -> [ServerPort] {
         guard !ports.isEmpty else { return [] }
-        let subnets = try SubnetStore.all(ports.flatMap { $0.fixedIPs.map(\.subnet) }, transaction)
+        let subnets = try SubnetStore.all(Array(Set(ports.flatMap { $0.fixedIPs.map(\.subnet) })), transaction)
         let networks = try networks(Set(ports.map(\.network)), transaction)
         let metadata = try metadataAddresses(Set(ports.map(\.network)), transaction)
         let floating = try floatingAddresses(ports, transaction)
         let names = try groupNames(Set(ports.flatMap(\.groups)), transaction)
+        // A page of servers is mostly on one subnet: what all its addresses share is made once.
+        let shared = subnets.mapValues { sharedPart($0, metadata[$0.network] ?? []) }
         return ports.map { port in
             ServerPort(
                 id: port.id, network: port.network, networkName: networks[port.network]?.name ?? "",
                 macAddress: port.mac, mtu: networks[port.network]?.mtu ?? 1500,
                 fixedAddresses: port.fixedIPs.compactMap { fixed in
-                    subnets[fixed.subnet].map { fixedAddress(fixed, $0, metadata[port.network] ?? []) }
+                    shared[fixed.subnet].map { part in
+                        var address = part
+                        address.address = fixed.address.description
+                        return address
+                    }
                 },
                 floatingAddresses: floating[port.id] ?? [:],
                 securityGroupNames: port.groups.compactMap { names[$0] }, deviceID: port.deviceID,
@@ -27,11 +33,10 @@ enum ServerPortStore {
         }
     }
 
-    private static func fixedAddress(_ fixed: Port.FixedIP, _ subnet: Subnet, _ metadata: [Port.FixedIP])
-        -> ServerPort.FixedAddress
-    {
+    /// A fixed address of the subnet, without the address itself.
+    private static func sharedPart(_ subnet: Subnet, _ metadata: [Port.FixedIP]) -> ServerPort.FixedAddress {
         ServerPort.FixedAddress(
-            address: fixed.address.description, subnet: fixed.subnet, prefixLength: subnet.cidr.prefixLength,
+            address: "", subnet: subnet.id, prefixLength: subnet.cidr.prefixLength,
             gateway: subnet.gateway?.description, dnsServers: subnet.dnsServers,
             hostRoutes: Projection.hostRoutes(of: subnet, metadata: metadata), usesDHCP: subnet.usesDHCP)
     }
@@ -54,7 +59,8 @@ enum ServerPortStore {
         var addresses: [NetworkID: [Port.FixedIP]] = [:]
         for chunk in Array(ids).chunks(of: 500) {
             let devices = chunk.map { MetadataPort.deviceID(of: $0) }
-            for port in try PortStore.all(where: "p.device_id IN \(list: devices)", transaction) {
+            for port in try PortStore.all(where: "p.device_id IN \(list: devices)", transaction)
+            where port.deviceID == MetadataPort.deviceID(of: port.network) {
                 addresses[port.network] = port.fixedIPs
             }
         }

@@ -170,6 +170,14 @@ enum AddressScopeStore {
 }
 
 extension Viewer {
+    /// Whether any RBAC entry shows an object to `project`, as an expression.
+    static func isGranted(_ id: SQL, to project: ProjectID?) -> SQL {
+        """
+        EXISTS (SELECT 1 FROM network_rbac r WHERE r.object_id = \(id) \
+        AND r.target_project IN \(list: [project?.rawValue ?? "*", "*"]))
+        """
+    }
+
     /// Whether an object is shared with `project` or with everybody, as an expression.
     static func isShared(_ id: SQL, with project: ProjectID?) -> SQL {
         """

@@ -33,7 +33,7 @@ enum SubnetStore {
         s.id, s.project_id, s.network_id, s.name, s.cidr, s.gateway, s.uses_dhcp, s.ra_mode, s.address_mode, s.pools, \
         s.dns_servers, s.host_routes, s.service_types, s.publishes_dns, n.is_external, n.project_id, \
         \(Viewer.isShared("n.id", with: project)), \
-        s.description, s.tags, s.revision, s.created_at, s.updated_at, s.subnetpool
+        s.description, s.tags, s.revision, s.created_at, s.updated_at, s.subnetpool, \(Viewer.isGranted("n.id", to: project))
         """
     }
 
@@ -50,7 +50,7 @@ enum SubnetStore {
             },
             serviceTypes: JSONList.strings(row.text(12)), publishesDNS: row.bool(13), pool: row.idOrNil(22),
             isExternal: row.bool(14),
-            isShared: row.bool(16), networkProject: row.id(15), standard: row.standard(17))
+            isShared: row.bool(16), isGranted: row.bool(23), networkProject: row.id(15), standard: row.standard(17))
     }
 
     private static func decodePools(_ text: String) -> [AddressRange] {

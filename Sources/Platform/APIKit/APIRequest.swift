@@ -49,7 +49,8 @@ package struct APIRequest: Sendable {
     package func queryInt(_ name: String, _ range: ClosedRange<Int>) throws -> Int? {
         guard let text = query(name) else { return nil }
         guard let number = Int(text), range.contains(number) else {
-            throw CloudError.badRequest("Invalid input for query parameter \(name): '\(text.prefix(64))' is not a number in range.")
+            throw CloudError.badRequest(
+                "Invalid input for query parameter \(name): '\(text.prefix(64))' is not a number in range.")
         }
         return number
     }
@@ -59,7 +60,9 @@ package struct APIRequest: Sendable {
         switch text.lowercased() {
         case "true", "1", "yes", "on", "t", "y", "": return true
         case "false", "0", "no", "off", "f", "n": return false
-        default: throw CloudError.badRequest("Invalid input for query parameter \(name): '\(text.prefix(64))' is not a boolean.")
+        default:
+            throw CloudError.badRequest(
+                "Invalid input for query parameter \(name): '\(text.prefix(64))' is not a boolean.")
         }
     }
 }

@@ -101,7 +101,9 @@ package struct APIRouter: HTTPHandler {
             }
             segments.append(segment)
         }
-        let below = Array(segments.dropFirst(mounted.segments.count))
+        var below = Array(segments.dropFirst(mounted.segments.count))
+        // `/v2/images/` names an image without a name, where the service tells it from the list.
+        if below.count > 1, !mounted.api.ignoresTrailingSlash, request.path.hasSuffix("/") { below.append("") }
         var version: Microversion?
         var response: HTTPResponse
         do {

@@ -23,6 +23,9 @@ package struct ObjectReader {
         guard case .object(let fields) = body, let inner = fields[key] else {
             throw CloudError.badRequest("Invalid input for field/attribute body. '\(key)' is a required property")
         }
+        if !allowsUnknown, let other = fields.keys.sorted().first(where: { $0 != key }) {
+            throw unknown(other, in: "body")
+        }
         return try ObjectReader(inner, path: key, allowsUnknown: allowsUnknown)
     }
 
@@ -59,13 +62,16 @@ package struct ObjectReader {
         return number
     }
 
-    package mutating func requiredInt(_ key: String, _ range: ClosedRange<Int64> = Int64.min...Int64.max) throws -> Int64 {
+    package mutating func requiredInt(_ key: String, _ range: ClosedRange<Int64> = Int64.min...Int64.max) throws
+        -> Int64
+    {
         guard let value = try int(key, range) else { throw missing(key) }
         return value
     }
 
     /// An integer, or a string of one, as nova takes for flavors and sizes.
-    package mutating func looseInt(_ key: String, _ range: ClosedRange<Int64> = Int64.min...Int64.max) throws -> Int64? {
+    package mutating func looseInt(_ key: String, _ range: ClosedRange<Int64> = Int64.min...Int64.max) throws -> Int64?
+    {
         if case .string(let text)? = fields[key], let number = Int64(text) { fields[key] = .int(number) }
         return try int(key, range)
     }
@@ -114,7 +120,9 @@ package struct ObjectReader {
     }
 
     /// A map of strings, such as metadata.
-    package mutating func stringMap(_ key: String, keyLength: ClosedRange<Int> = 1...255, valueLength: ClosedRange<Int> = 0...255)
+    package mutating func stringMap(
+        _ key: String, keyLength: ClosedRange<Int> = 1...255, valueLength: ClosedRange<Int> = 0...255
+    )
         throws -> [String: String]?
     {
         guard let value = value(key) else { return nil }
@@ -130,8 +138,13 @@ package struct ObjectReader {
     /// Refuses what nobody asked for.
     package func finish() throws {
         guard !allowsUnknown, let unknown = fields.keys.sorted().first else { return }
-        throw CloudError.badRequest(
-            "Invalid input for field/attribute \(path). Additional properties are not allowed ('\(unknown)' was unexpected)")
+        throw Self.unknown(unknown, in: path)
+    }
+
+    private static func unknown(_ key: String, in path: String) -> CloudError {
+        .badRequest(
+            "Invalid input for field/attribute \(path). Additional properties are not allowed "
+                + "('\(key.prefix(64))' was unexpected)")
     }
 
     package func missing(_ key: String) -> CloudError {

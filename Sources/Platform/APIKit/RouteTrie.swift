@@ -46,7 +46,8 @@ struct RouteTrie: Sendable {
             return nodes.count - 1
         }
         if let parameter = nodes[position].parameter {
-            precondition(parameter.name == name, "\(route.path) calls a segment {\(name)} that others call {\(parameter.name)}")
+            precondition(
+                parameter.name == name, "\(route.path) calls a segment {\(name)} that others call {\(parameter.name)}")
             return parameter.node
         }
         nodes.append(Node())
@@ -61,7 +62,8 @@ struct RouteTrie: Sendable {
         return Match(routes: nodes[node].routes, parameters: parameters)
     }
 
-    private func find(_ segments: ArraySlice<String>, from position: Int, _ parameters: inout [String: String]) -> Int? {
+    private func find(_ segments: ArraySlice<String>, from position: Int, _ parameters: inout [String: String]) -> Int?
+    {
         let node = nodes[position]
         guard let segment = segments.first else { return node.routes.isEmpty ? nil : position }
         if let next = node.literals[segment], let found = find(segments.dropFirst(), from: next, &parameters) {

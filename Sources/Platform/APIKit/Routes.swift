@@ -46,7 +46,8 @@ package struct RouteTable: Sendable {
     package static let anyVersion = Microversion.zero...Microversion(999, 9999)
 
     package mutating func open(_ method: HTTPMethod, _ path: String, _ handler: @escaping OpenHandler) {
-        routes.append(Route(method: method, path: path, access: .open, versions: Self.anyVersion, action: .open(handler)))
+        routes.append(
+            Route(method: method, path: path, access: .open, versions: Self.anyVersion, action: .open(handler)))
     }
 
     /// For a create, a list, or anything without an owner: `policy` is checked against the caller's own project.
@@ -55,7 +56,8 @@ package struct RouteTable: Sendable {
         versions: ClosedRange<Microversion> = anyVersion, _ handler: @escaping RouteHandler
     ) {
         routes.append(
-            Route(method: method, path: path, access: .checked(policy), versions: versions, action: .authorized(handler)))
+            Route(
+                method: method, path: path, access: .checked(policy), versions: versions, action: .authorized(handler)))
     }
 
     /// For one object: the handler calls `context.authorize(target)` as it loads it.
@@ -64,7 +66,9 @@ package struct RouteTable: Sendable {
         versions: ClosedRange<Microversion> = anyVersion, _ handler: @escaping RouteHandler
     ) {
         routes.append(
-            Route(method: method, path: path, access: .onObject(policy), versions: versions, action: .authorized(handler)))
+            Route(
+                method: method, path: path, access: .onObject(policy), versions: versions, action: .authorized(handler))
+        )
     }
 }
 
@@ -77,8 +81,14 @@ package protocol ServiceAPI: Sendable {
     var routes: RouteTable { get }
     var enforcer: PolicyEnforcer { get }
     var versioning: Versioning? { get }
+    /// Whether `/servers/` is `/servers`.
+    var ignoresTrailingSlash: Bool { get }
     /// The body and content type of a failure, in this service's own shape.
     func render(_ error: CloudError, status: Int, requestID: String) -> HTTPResponse
+}
+
+extension ServiceAPI {
+    package var ignoresTrailingSlash: Bool { true }
 }
 
 /// How a service negotiates its microversion.
@@ -104,7 +114,8 @@ package struct Versioning: Sendable {
         if text == "latest" { return maximum }
         guard let version = Microversion(text) else {
             throw CloudError(
-                .badRequest, "API Version String \(text.prefix(32)) is of invalid format. Must be of format MajorNum.MinorNum.",
+                .badRequest,
+                "API Version String \(text.prefix(32)) is of invalid format. Must be of format MajorNum.MinorNum.",
                 kind: "InvalidAPIVersionString")
         }
         guard (minimum...maximum).contains(version) else {

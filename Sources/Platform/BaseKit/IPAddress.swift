@@ -44,8 +44,6 @@ package struct IPAddress: Hashable, Comparable, Sendable, CustomStringConvertibl
 
     package var isMulticast: Bool { isIPv6 ? value >> 120 == 0xFF : value >> 28 == 0xE }
     package var isLoopback: Bool { isIPv6 ? value == 1 : value >> 24 == 127 }
-    package var isLinkLocal: Bool { isIPv6 ? value >> 118 == 0x3FA : value >> 16 == 0xA9FE }
-    package var isUnspecified: Bool { value == 0 }
 
     /// The canonical text: RFC 5952 for IPv6.
     package var description: String { isIPv6 ? IPv6Text.text(value) : Self.textIPv4(UInt32(value)) }

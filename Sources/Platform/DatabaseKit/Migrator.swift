@@ -38,7 +38,8 @@ package enum Migrator {
         let known = Set(migrations.map(\.name))
         if let newer = rows.first(where: { !known.contains($0.0) }) {
             throw CloudError(
-                .conflict, "The database was changed by a newer version of this program (\(newer.0)). "
+                .conflict,
+                "The database was changed by a newer version of this program (\(newer.0)). "
                     + "Start that version, or restore a copy from before.")
         }
         let digests = Dictionary(uniqueKeysWithValues: rows)

@@ -2,8 +2,14 @@
 import BaseKit
 
 package enum HTTPMethod: String, Sendable, Hashable, CaseIterable {
-    case get = "GET", head = "HEAD", post = "POST", put = "PUT", patch = "PATCH", delete = "DELETE"
-    case options = "OPTIONS", copy = "COPY"
+    case get = "GET"
+    case head = "HEAD"
+    case post = "POST"
+    case put = "PUT"
+    case patch = "PATCH"
+    case delete = "DELETE"
+    case options = "OPTIONS"
+    case copy = "COPY"
 }
 
 /// Header fields in order. Names compare without regard to case.

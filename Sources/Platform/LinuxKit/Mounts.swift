@@ -12,10 +12,6 @@ package enum Mounts {
         package static let isPrivate = Flags(rawValue: UInt(MS_PRIVATE))
         package static let isShared = Flags(rawValue: UInt(MS_SHARED))
         package static let readOnly = Flags(rawValue: UInt(MS_RDONLY))
-        package static let remount = Flags(rawValue: UInt(MS_REMOUNT))
-        package static let noSetUserID = Flags(rawValue: UInt(MS_NOSUID))
-        package static let noDevices = Flags(rawValue: UInt(MS_NODEV))
-        package static let noExecution = Flags(rawValue: UInt(MS_NOEXEC))
     }
 
     package static func mount(

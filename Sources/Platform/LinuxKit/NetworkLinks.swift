@@ -86,9 +86,16 @@ package struct NetworkLinks: ~Copyable {
         }
     }
 
-    package func setUp(_ name: String) throws { try setFlags(name, isUp: true) }
-
-    package func setDown(_ name: String) throws { try setFlags(name, isUp: false) }
+    package func setUp(_ name: String) throws {
+        let up = UInt32(1)  // IFF_UP
+        var fixed = ifinfomsg()
+        fixed.ifi_index = try requiredIndex(name)
+        fixed.ifi_flags = up
+        fixed.ifi_change = up
+        var message = NetlinkMessage(type: UInt16(RTM_NEWLINK))
+        message.append(fixed)
+        try send(message, "set up \(name)")
+    }
 
     /// `address` as in `fa:16:3e:00:00:01`.
     package func setMACAddress(_ name: String, _ address: String) throws {
@@ -193,17 +200,6 @@ package struct NetworkLinks: ~Copyable {
         var message = try linkMessage(UInt16(RTM_NEWLINK), name)
         try body(&message)
         try send(message, "\(what) \(name)")
-    }
-
-    private func setFlags(_ name: String, isUp: Bool) throws {
-        let up = UInt32(1)  // IFF_UP
-        var fixed = ifinfomsg()
-        fixed.ifi_index = try requiredIndex(name)
-        fixed.ifi_flags = isUp ? up : 0
-        fixed.ifi_change = up
-        var message = NetlinkMessage(type: UInt16(RTM_NEWLINK))
-        message.append(fixed)
-        try send(message, "set \(isUp ? "up" : "down") \(name)")
     }
 
     private func changeAddress(

@@ -20,10 +20,14 @@ package struct Logger: Sendable {
     /// Lines below this level are dropped.
     package static func setLevel(_ level: LogLevel) { threshold.store(level.rawValue, ordering: .relaxed) }
 
-    package func debug(_ event: StaticString, _ fields: KeyValuePairs<String, any CustomStringConvertible & Sendable> = [:]) {
+    package func debug(
+        _ event: StaticString, _ fields: KeyValuePairs<String, any CustomStringConvertible & Sendable> = [:]
+    ) {
         write(.debug, event, fields)
     }
-    package func info(_ event: StaticString, _ fields: KeyValuePairs<String, any CustomStringConvertible & Sendable> = [:]) {
+    package func info(
+        _ event: StaticString, _ fields: KeyValuePairs<String, any CustomStringConvertible & Sendable> = [:]
+    ) {
         write(.info, event, fields)
     }
     package func warning(
@@ -31,7 +35,9 @@ package struct Logger: Sendable {
     ) {
         write(.warning, event, fields)
     }
-    package func error(_ event: StaticString, _ fields: KeyValuePairs<String, any CustomStringConvertible & Sendable> = [:]) {
+    package func error(
+        _ event: StaticString, _ fields: KeyValuePairs<String, any CustomStringConvertible & Sendable> = [:]
+    ) {
         write(.error, event, fields)
     }
 

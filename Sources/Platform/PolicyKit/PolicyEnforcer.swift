@@ -71,7 +71,9 @@ package struct PolicyEnforcer: Sendable {
         } else {
             wanted = right
         }
-        if left.hasPrefix("'"), left.hasSuffix("'"), left.count >= 2 { return String(left.dropFirst().dropLast()) == wanted }
+        if left.hasPrefix("'"), left.hasSuffix("'"), left.count >= 2 {
+            return String(left.dropFirst().dropLast()) == wanted
+        }
         if left == "True" || left == "False" { return left == wanted }
         guard let value = Self.credential(left, of: principal) else {
             // `domain_id:None`, written out in a rule, asks for a token without one (oslo.policy: GenericCheck).

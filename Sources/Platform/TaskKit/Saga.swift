@@ -21,7 +21,7 @@ package protocol Saga: Sendable {
     /// Older runs are undone, or finished by `expired`.
     static var deadline: Duration { get }
     static var steps: [SagaStep<Self>] { get }
-    /// After every undo: writes the failure where the user sees it (the server's fault). Repeated after a crash. 
+    /// After every undo: writes the failure where the user sees it (the server's fault). Repeated after a crash.
     static func failed(_ ledger: Ledger, _ error: CloudError, _ context: Context) async throws
 }
 

@@ -67,7 +67,8 @@ struct APIClient {
         let separator: [UInt8] = [13, 10, 13, 10]
         guard let end = bytes.indices.first(where: { bytes[$0...].starts(with: separator) }) else { return nil }
         let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n")
-        guard let first = lines.first, let status = first.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else {
+        guard let first = lines.first, let status = first.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
+        else {
             return nil
         }
         var headers: [String: String] = [:]
@@ -85,7 +86,11 @@ struct APIClient {
             "auth": [
                 "identity": [
                     "methods": ["password"],
-                    "password": ["user": ["name": .string(user), "domain": ["id": "default"], "password": .string(password.reveal())]],
+                    "password": [
+                        "user": [
+                            "name": .string(user), "domain": ["id": "default"], "password": .string(password.reveal()),
+                        ]
+                    ],
                 ],
                 "scope": ["project": ["name": .string(project), "domain": ["id": "default"]]],
             ]

@@ -58,7 +58,9 @@ struct Arguments {
     }
 
     var state: SandboxState {
-        SandboxState(directory: values["state"] ?? getenv("HANEUL_STATE").map { String(cString: $0) } ?? SandboxState.defaultDirectory)
+        SandboxState(
+            directory: values["state"] ?? getenv("HANEUL_STATE").map { String(cString: $0) }
+                ?? SandboxState.defaultDirectory)
     }
 }
 

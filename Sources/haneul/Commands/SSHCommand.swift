@@ -25,12 +25,15 @@ enum SSHCommand {
     }
 
     private static func floatingAddress(of wanted: String, _ client: APIClient) throws -> String {
-        guard let servers = client.request("GET", "/compute/v2.1/servers/detail?all_tenants=1")?.json?["servers"]?.array else {
+        guard let servers = client.request("GET", "/compute/v2.1/servers/detail?all_tenants=1")?.json?["servers"]?.array
+        else {
             throw CommandFailure("The cloud did not list its servers. See `haneul status`.")
         }
         let matching = servers.filter { $0["name"]?.string == wanted || $0["id"]?.string == wanted }
         guard let server = matching.first else { throw CommandFailure("There is no server \(wanted).") }
-        guard matching.count == 1 else { throw CommandFailure("\(matching.count) servers are called \(wanted); give the id.") }
+        guard matching.count == 1 else {
+            throw CommandFailure("\(matching.count) servers are called \(wanted); give the id.")
+        }
         for addresses in server["addresses"]?.object?.values ?? [:].values {
             for entry in addresses.array ?? [] where entry["OS-EXT-IPS:type"] == "floating" {
                 if let address = entry["addr"]?.string { return address }

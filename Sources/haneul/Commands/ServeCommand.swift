@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
 import ComputeAgent
-import ComputeContract
-import ComputeDriverLibvirt
 import DatabaseSQLite
 import Glibc
 import HTTPServer
 import LifecycleKit
 import LinuxKit
 import LogKit
-import MessagingKit
-import NetworkAgent
-import NetworkContract
-import NetworkDriverOVN
-import OVSDBKit
 
 /// `haneul serve`: the role `all-in-one`: every API, engine and agent of one host, in the foreground.
 enum ServeCommand {
@@ -40,7 +33,9 @@ enum ServeCommand {
         let hypervisor = try await host.hypervisor(settings.configuration.section(), state, cloud)
         let newcomer = Newcomer(cloud: cloud, credentials: credentials)
         let projects = try await newcomer.accounts()
-        if !FileSystem.exists(state.welcomeFile) { try await newcomer.networks(admin: projects.admin, demo: projects.demo) }
+        if !FileSystem.exists(state.welcomeFile) {
+            try await newcomer.networks(admin: projects.admin, demo: projects.demo)
+        }
 
         let health = CloudHealth(cloud: cloud, database: database, host: host, hypervisor: hypervisor)
         let root = try RootAPI(services: cloud.apis) { await health.parts() }
@@ -50,6 +45,7 @@ enum ServeCommand {
         let driver = (hypervisor as? any Service).map { [$0] } ?? []
         let agent = ComputeAgent(host: host.name, bus: cloud.bus, driver: hypervisor)
         MetricsRegistry.shared.addProcessMetrics()
+        server.addMetrics()
         // The API opens last: whoever it answers finds everything running.
         var services: [any Service] = host.services
         services += cloud.services
@@ -67,63 +63,5 @@ enum ServeCommand {
             return Listener(.descriptor(descriptor))
         }
         return Listener(.address("127.0.0.1", port: UInt16(port)))
-    }
-}
-
-/// What the controller drives on its own host.
-struct AllInOneHost: Sendable {
-    let name: String
-    let network: any NetworkDriver
-    /// Parts of the drivers that run with the process, before everything else.
-    let services: [any Service]
-    let isFake: Bool
-    let usesUserspaceDatapath: Bool
-
-    static func real() async throws -> AllInOneHost {
-        let ovn = OVNDriver(
-            OVNConfiguration(
-                northbound: [try endpoint(OVNConfiguration.localNorthbound)],
-                southbound: [try endpoint(OVNConfiguration.localSouthbound)]))
-        return AllInOneHost(
-            name: SandboxHost.name, network: ovn, services: [ovn], isFake: false,
-            usesUserspaceDatapath: try await HostNetworkSetup.probe() == .userspace)
-    }
-
-    static func fake() async throws -> AllInOneHost {
-        AllInOneHost(
-            name: "fake", network: FakeNetworkDriver(), services: [], isFake: true, usesUserspaceDatapath: false)
-    }
-
-    func hypervisor(
-        _ config: LibvirtConfig, _ state: SandboxState, _ cloud: Cloud
-    ) async throws -> any HypervisorDriver {
-        if isFake { return FakeHypervisor(hostname: name, vcpus: 1024, memoryMiB: 4 << 20) }
-        return LibvirtDriver(
-            Self.libvirt(config, state, usesUserspaceDatapath: usesUserspaceDatapath), images: cloud.images)
-    }
-
-    /// The operator's options with what is known of this host.
-    static func libvirt(
-        _ options: LibvirtConfig, _ state: SandboxState, usesUserspaceDatapath: Bool
-    ) -> LibvirtConfig {
-        var config = options
-        config.stateDirectory = state.directory
-        config.hostname = SandboxHost.name
-        config.hostAddress = "127.0.0.1"
-        config.usesUserspaceDatapath = usesUserspaceDatapath
-        return config
-    }
-
-    func agents(_ bus: any MessageBus) throws -> [any Service] {
-        guard !isFake else { return [] }
-        return [
-            NetworkAgent(
-                .init(chassis: name, southbound: [try Self.endpoint(OVNConfiguration.localSouthbound)]), bus: bus)
-        ]
-    }
-
-    private static func endpoint(_ text: String) throws -> OVSDBEndpoint {
-        guard let endpoint = OVSDBEndpoint(text) else { throw CommandFailure("\(text) names no OVSDB server.") }
-        return endpoint
     }
 }

@@ -13,7 +13,8 @@ enum StatusCommand {
         guard let host = state.runningHost() else {
             throw CommandFailure("down: the cloud in \(state.directory) is stopped. `haneul up` resumes it.")
         }
-        guard let answer = APIClient(port: settings.port, token: nil).request("GET", "/healthz"), let health = answer.json
+        guard let answer = APIClient(port: settings.port, token: nil).request("GET", "/healthz"),
+            let health = answer.json
         else {
             throw CommandFailure(
                 "The host runs (process \(host)), its API does not answer on 127.0.0.1:\(settings.port); "

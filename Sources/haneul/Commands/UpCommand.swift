@@ -20,7 +20,8 @@ enum UpCommand {
     static func run(_ words: [String]) throws {
         let arguments = try Arguments(
             words, valued: ["state", "port", "guest-image", "uplink"], flags: ["reach"])
-        try requireRoot("it makes network, mount and process namespaces for the cloud's host, and network devices inside them")
+        try requireRoot(
+            "it makes network, mount and process namespaces for the cloud's host, and network devices inside them")
         if let uplink = arguments.value("uplink"), uplink != "nat" { throw CommandFailure("--uplink takes `nat`.") }
         let state = arguments.state
         if state.runningHost() != nil {
@@ -31,7 +32,9 @@ enum UpCommand {
         // The host reads it again; here, whoever calls sees what is wrong with it.
         _ = try OperatorSettings.load(state)
         try FileSystem.makeDirectories(state.logDirectory + "/haneul")
-        guard chmod(state.directory, 0o700) == 0 else { throw CommandFailure("\(state.directory) cannot be made private.") }
+        guard chmod(state.directory, 0o700) == 0 else {
+            throw CommandFailure("\(state.directory) cannot be made private.")
+        }
         let settings = try prepare(state, arguments)
         let start = ContinuousClock.now
         try launch(state, settings)
@@ -84,7 +87,9 @@ enum UpCommand {
     private static func launch(_ state: SandboxState, _ settings: SandboxState.Settings) throws {
         let listener = try listen(on: settings.port)
         defer { close(listener) }
-        guard dup2(listener, SandboxHost.listenDescriptor) >= 0 else { throw CommandFailure("Cannot pass the socket on.") }
+        guard dup2(listener, SandboxHost.listenDescriptor) >= 0 else {
+            throw CommandFailure("Cannot pass the socket on.")
+        }
         let shell = try HostProcess.spawn(
             [
                 "unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc",
@@ -124,7 +129,8 @@ enum UpCommand {
         }
         guard descriptor >= 0, bound == 0, Glibc.listen(descriptor, 1024) == 0 else {
             throw CommandFailure(
-                "Port \(port) of 127.0.0.1 is not free (\(String(cString: strerror(errno)))). Choose another with --port.")
+                "Port \(port) of 127.0.0.1 is not free (\(String(cString: strerror(errno)))). Choose another with --port."
+            )
         }
         return descriptor
     }
@@ -138,7 +144,8 @@ enum UpCommand {
             if let answer = client.request("GET", "/healthz", seconds: 5), answer.status == 200 { return }
             usleep(50_000)
         }
-        throw CommandFailure("The cloud was not ready within \(readySeconds) s; see `haneul status` and \(state.logDirectory)/haneul/.")
+        throw CommandFailure(
+            "The cloud was not ready within \(readySeconds) s; see `haneul status` and \(state.logDirectory)/haneul/.")
     }
 
     private static func announce(_ state: SandboxState) throws {

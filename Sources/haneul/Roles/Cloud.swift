@@ -68,7 +68,8 @@ package struct Cloud: Sendable {
     private let wakes = ReconcilerWakes()
 
     package static let migrations: [Migration] =
-        SagaMigrations.all + QuotaMigrations.all + IdentityMigrations.all + ImageMigrations.all + PlacementMigrations.all
+        SagaMigrations.all + QuotaMigrations.all + IdentityMigrations.all + ImageMigrations.all
+        + PlacementMigrations.all
         + NetworkMigrations.all + ComputeMigrations.all
 
     /// Brings the schema up to date and wires everything. Nothing runs yet.
@@ -122,16 +123,14 @@ package struct Cloud: Sendable {
 
     /// What runs as long as the process does, in the order of starting.
     package var services: [any Service] {
-        let turn = DriverTurn()
+        let networkServices = NetworkServices(network)
         let computeServer = BusServer(bus, topic: "compute", host: "controller")
         hosts.listen(on: computeServer)
         let metadata = MetadataResponder(networks: networks, servers: MetadataEngine(compute))
-        return [
-            background, identity.keeper, PortStatusService(network), NetworkProjector(network, turn),
-            computeServer, metadata.server(on: bus), sagas,
-            ReconcilerRunner(
-                [NetworkReconciler(network, turn), ImageDataReconciler(images), ComputeReconciler(compute, sagas: sagas)],
-                wakes: wakes, clock: foundation.clock),
-        ]
+        let reconcilers = ReconcilerRunner(
+            [networkServices.reconciler, ImageDataReconciler(images), ComputeReconciler(compute, sagas: sagas)],
+            wakes: wakes, clock: foundation.clock)
+        return [background, identity.keeper] + networkServices.services
+            + [computeServer, metadata.server(on: bus), sagas, reconcilers]
     }
 }

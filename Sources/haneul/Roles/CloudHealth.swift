@@ -17,29 +17,44 @@ struct CloudHealth: Sendable {
     func parts() async -> [RootAPI.PartHealth] {
         await withTaskGroup(of: (Int, RootAPI.PartHealth).self) { group in
             let checks: [(String, @Sendable () async throws -> String)] = [
-                ("database", {
-                    try await database.read { _ = try $0.count("SELECT 1") }
-                    return "SQLite"
-                }),
-                ("network", {
-                    let chassis = try await host.network.chassis()
-                    guard chassis.contains(where: \.isAlive) else {
-                        throw CloudError(.unavailable, "no host of the data plane is alive")
+                (
+                    "database",
+                    {
+                        try await database.read { _ = try $0.count("SELECT 1") }
+                        return "SQLite"
                     }
-                    return (host.isFake ? "fake" : "OVN, " + (host.usesUserspaceDatapath ? "userspace datapath" : "kernel datapath"))
-                        + ", \(chassis.count) host(s)"
-                }),
-                ("hypervisor", {
-                    let info = try await hypervisor.info()
-                    return "\(info.type) (\(info.virtualizationType)), \(info.vcpus) CPUs, \(info.memoryMiB) MiB, "
-                        + "\(try await hypervisor.guests().count) guest(s)"
-                }),
-                ("compute hosts", {
-                    let hosts = try await cloud.hosts.hosts()
-                    let up = hosts.count { cloud.hosts.isUp($0) }
-                    guard up > 0 else { throw CloudError(.unavailable, "no compute host reports") }
-                    return "\(up) of \(hosts.count) up"
-                }),
+                ),
+                (
+                    "network",
+                    {
+                        let chassis = try await host.network.chassis()
+                        guard chassis.contains(where: \.isAlive) else {
+                            throw CloudError(.unavailable, "no host of the data plane is alive")
+                        }
+                        return
+                            (host.isFake
+                            ? "fake"
+                            : "OVN, " + (host.usesUserspaceDatapath ? "userspace datapath" : "kernel datapath"))
+                            + ", \(chassis.count) host(s)"
+                    }
+                ),
+                (
+                    "hypervisor",
+                    {
+                        let info = try await hypervisor.info()
+                        return "\(info.type) (\(info.virtualizationType)), \(info.vcpus) CPUs, \(info.memoryMiB) MiB, "
+                            + "\(try await hypervisor.guests().count) guest(s)"
+                    }
+                ),
+                (
+                    "compute hosts",
+                    {
+                        let hosts = try await cloud.hosts.hosts()
+                        let up = hosts.count { cloud.hosts.isUp($0) }
+                        guard up > 0 else { throw CloudError(.unavailable, "no compute host reports") }
+                        return "\(up) of \(hosts.count) up"
+                    }
+                ),
             ]
             for (index, (name, check)) in checks.enumerated() {
                 group.addTask {
@@ -47,7 +62,9 @@ struct CloudHealth: Sendable {
                         let detail = try await withTimeout(Self.limit, name) { try await check() }
                         return (index, .init(name: name, isHealthy: true, detail: detail))
                     } catch {
-                        return (index, .init(name: name, isHealthy: false, detail: CloudError(describing: error).message))
+                        return (
+                            index, .init(name: name, isHealthy: false, detail: CloudError(describing: error).message)
+                        )
                     }
                 }
             }

@@ -54,7 +54,9 @@ struct HostProcess {
         var entry = environ
         while let pointer = entry.pointee {
             let text = String(cString: pointer)
-            if let equals = text.firstIndex(of: "=") { variables[String(text[..<equals])] = String(text[text.index(after: equals)...]) }
+            if let equals = text.firstIndex(of: "=") {
+                variables[String(text[..<equals])] = String(text[text.index(after: equals)...])
+            }
             entry += 1
         }
         return variables
@@ -84,7 +86,9 @@ struct HostProcess {
         pointers.append(nil)
         defer { for pointer in pointers { free(pointer) } }
         return pointers.withUnsafeMutableBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { preconditionFailure("the list ends with nil, so it is never empty") }
+            guard let base = buffer.baseAddress else {
+                preconditionFailure("the list ends with nil, so it is never empty")
+            }
             return body(base)
         }
     }

@@ -31,7 +31,9 @@ enum Reach {
         try run(inside + ["ip", "-n", provider, "route", "replace", "default", "via", gateway])
         try run(["sysctl", "-qw", "net.ipv4.ip_forward=1"])
         try run(["nft", "add", "table", "ip", "haneul"])
-        try run(["nft", "add", "chain", "ip", "haneul", "postrouting", "{ type nat hook postrouting priority srcnat; }"])
+        try run([
+            "nft", "add", "chain", "ip", "haneul", "postrouting", "{ type nat hook postrouting priority srcnat; }",
+        ])
         try run(["nft", "flush", "chain", "ip", "haneul", "postrouting"])
         try run(["nft", "add", "rule", "ip", "haneul", "postrouting", "ip", "saddr", floatingRange, "masquerade"])
     }
@@ -44,6 +46,8 @@ enum Reach {
 
     private static func run(_ command: [String]) throws {
         let status = HostProcess.wait(try HostProcess.spawn(command, output: .inherit))
-        guard status == 0 else { throw CommandFailure("`\(command.joined(separator: " "))` ended with status \(status).") }
+        guard status == 0 else {
+            throw CommandFailure("`\(command.joined(separator: " "))` ended with status \(status).")
+        }
     }
 }

@@ -25,7 +25,9 @@ struct SandboxHost {
     /// `haneul host-init`: never by hand.
     static func run(_ words: [String]) throws {
         let arguments = try Arguments(words, valued: ["state"])
-        guard getpid() == 1 else { throw CommandFailure("host-init is the first process of a cloud's host; see `haneul up`.") }
+        guard getpid() == 1 else {
+            throw CommandFailure("host-init is the first process of a cloud's host; see `haneul up`.")
+        }
         guard let settings = try arguments.state.settings() else { throw CommandFailure("The settings are missing.") }
         try SandboxHost(state: arguments.state, settings: settings).run()
     }

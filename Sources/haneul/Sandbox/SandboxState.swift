@@ -50,7 +50,9 @@ struct SandboxState: Sendable {
 
     /// Field 22 of `/proc/PID/stat`: clock ticks since boot. The name in field 2 may hold spaces and parentheses.
     private static func startTime(of process: Int32) -> String? {
-        guard let stat = FileSystem.readable("/proc/\(process)/stat"), let end = stat.lastIndex(of: ")") else { return nil }
+        guard let stat = FileSystem.readable("/proc/\(process)/stat"), let end = stat.lastIndex(of: ")") else {
+            return nil
+        }
         let fields = stat[stat.index(after: end)...].split(separator: " ")
         return fields.count > 19 && fields[0] != "Z" ? String(fields[19]) : nil
     }
@@ -82,7 +84,9 @@ struct SandboxState: Sendable {
         guard let text = FileSystem.readable(settingsFile) else { return nil }
         guard let json = try? JSONReader.read(text) /* damaged: said below */, let port = json["port"]?.int,
             let host = json["host_uuid"]?.string
-        else { throw CommandFailure("\(settingsFile) is damaged; restore it, or remove the cloud with `haneul purge`.") }
+        else {
+            throw CommandFailure("\(settingsFile) is damaged; restore it, or remove the cloud with `haneul purge`.")
+        }
         return Settings(
             port: Int(port), reach: json["reach"]?.bool ?? false, uplink: json["uplink"]?.bool ?? false, hostUUID: host)
     }

@@ -68,7 +68,8 @@ struct Supervisor {
             guard let index = daemons.firstIndex(where: { $0.process == process && $0.dueAt == nil }) else { continue }
             let lived = Self.now() - daemons[index].startedAt
             daemons[index].delaySeconds =
-                lived >= Self.healthySeconds ? 0 : min(max(1, daemons[index].delaySeconds * 2), Self.longestDelaySeconds)
+                lived >= Self.healthySeconds
+                ? 0 : min(max(1, daemons[index].delaySeconds * 2), Self.longestDelaySeconds)
             daemons[index].dueAt = Self.now() + daemons[index].delaySeconds
             log.warning(
                 "daemon ended",

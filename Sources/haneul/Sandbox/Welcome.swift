@@ -23,7 +23,9 @@ struct Welcome {
     }
 
     private func upload(_ client: APIClient) throws {
-        if client.request("GET", "/image/v2/images?name=\(Self.imageName)&status=active")?.json?["images"]?.array?.isEmpty == false {
+        if client.request("GET", "/image/v2/images?name=\(Self.imageName)&status=active")?.json?["images"]?.array?
+            .isEmpty == false
+        {
             return
         }
         let draft: JSON = [
@@ -49,7 +51,9 @@ struct Welcome {
                 output: .file(state.logDirectory + "/haneul/setup.log"))
             guard HostProcess.wait(process) == 0 else { throw CommandFailure("ssh-keygen made no key.") }
         }
-        guard let key = FileSystem.readable(state.sshKey + ".pub") else { throw CommandFailure("The SSH key is missing.") }
+        guard let key = FileSystem.readable(state.sshKey + ".pub") else {
+            throw CommandFailure("The SSH key is missing.")
+        }
         let draft: JSON = ["keypair": ["name": .string(Self.keyName), "public_key": .string(key)]]
         let answer = client.request("POST", "/compute/v2.1/os-keypairs", body: draft.text())
         guard let status = answer?.status, (200..<300).contains(status) || status == 409 else {

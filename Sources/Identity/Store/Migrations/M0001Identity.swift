@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import DatabaseKit
 
-extension IdentityMigrations {
-    /// Users, groups, projects, domains, roles and who has which role where.
-    ///
-    /// `name_key` is the name in lower case, which is what must be unique. `domain_id` is '' for what belongs to no
-    /// domain, so that the unique index holds for it as well (two NULLs would differ).
-    static let m0001Identity = Migration(
+/// Users, groups, projects, domains, roles and who has which role where.
+///
+/// `name_key` is the name in lower case, which is what must be unique. `domain_id` is '' for what belongs to no
+/// domain, so that the unique index holds for it as well (two NULLs would differ).
+enum M0001Identity {
+    static let migration = Migration(
         "identity-0001-identity",
         [
             """

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import DatabaseKit
 
-extension IdentityMigrations {
-    static let m0002Catalog = Migration(
+enum M0002Catalog {
+    static let migration = Migration(
         "identity-0002-catalog",
         [
             """

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import DatabaseKit
 
-extension IdentityMigrations {
-    static let m0003Credentials = Migration(
+enum M0003Credentials {
+    static let migration = Migration(
         "identity-0003-credentials",
         [
             """

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import DatabaseKit
 
-extension IdentityMigrations {
-    /// The keys that tokens are made with, and the tokens that were taken back before their time.
-    static let m0004Tokens = Migration(
+/// The keys that tokens are made with, and the tokens that were taken back before their time.
+enum M0004Tokens {
+    static let migration = Migration(
         "identity-0004-tokens",
         [
             """

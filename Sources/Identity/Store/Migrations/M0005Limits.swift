@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import DatabaseKit
 
-extension IdentityMigrations {
-    static let m0005Limits = Migration(
+enum M0005Limits {
+    static let migration = Migration(
         "identity-0005-limits",
         [
             """

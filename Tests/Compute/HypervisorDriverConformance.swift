@@ -4,7 +4,7 @@ import ComputeContract
 import Testing
 
 /// What every hypervisor driver promises, as checks that run on the fake and on the real ones alike.
-struct HypervisorConformance {
+struct HypervisorDriverConformance {
     let driver: any HypervisorDriver
     /// A guest that can be built here; each call gives another one.
     let makeGuest: @Sendable () -> GuestSpecification

@@ -4,6 +4,7 @@ import DatabaseKit
 /// The schema of Identity, in order.
 package enum IdentityMigrations {
     package static let all: [Migration] = [
-        m0001Identity, m0002Catalog, m0003Credentials, m0004Tokens, m0005Limits,
+        M0001Identity.migration, M0002Catalog.migration, M0003Credentials.migration,
+        M0004Tokens.migration, M0005Limits.migration,
     ]
 }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import ComputeContract
+import ComputeDriverLibvirt
+import LifecycleKit
+import MessagingKit
+import NetworkAgent
+import NetworkContract
+import NetworkDriverOVN
+import OVSDBKit
+
+/// What the controller drives on its own host.
+struct AllInOneHost: Sendable {
+    let name: String
+    let network: any NetworkDriver
+    /// Parts of the drivers that run with the process, before everything else.
+    let services: [any Service]
+    let isFake: Bool
+    let usesUserspaceDatapath: Bool
+
+    static func real() async throws -> AllInOneHost {
+        let ovn = OVNDriver(
+            OVNConfiguration(
+                northbound: [try endpoint(OVNConfiguration.localNorthbound)],
+                southbound: [try endpoint(OVNConfiguration.localSouthbound)]))
+        return AllInOneHost(
+            name: SandboxHost.name, network: ovn, services: [ovn], isFake: false,
+            usesUserspaceDatapath: try await HostNetworkSetup.probe() == .userspace)
+    }
+
+    static func fake() async throws -> AllInOneHost {
+        AllInOneHost(
+            name: "fake", network: FakeNetworkDriver(), services: [], isFake: true, usesUserspaceDatapath: false)
+    }
+
+    func hypervisor(
+        _ config: LibvirtConfig, _ state: SandboxState, _ cloud: Cloud
+    ) async throws -> any HypervisorDriver {
+        if isFake { return FakeHypervisor(hostname: name, vcpus: 1024, memoryMiB: 4 << 20) }
+        return LibvirtDriver(
+            Self.libvirt(config, state, usesUserspaceDatapath: usesUserspaceDatapath), images: cloud.images)
+    }
+
+    /// The operator's options with what is known of this host.
+    static func libvirt(
+        _ options: LibvirtConfig, _ state: SandboxState, usesUserspaceDatapath: Bool
+    ) -> LibvirtConfig {
+        var config = options
+        config.stateDirectory = state.directory
+        config.hostname = SandboxHost.name
+        config.hostAddress = "127.0.0.1"
+        config.usesUserspaceDatapath = usesUserspaceDatapath
+        return config
+    }
+
+    func agents(_ bus: any MessageBus) throws -> [any Service] {
+        guard !isFake else { return [] }
+        return [
+            NetworkAgent(
+                .init(chassis: name, southbound: [try Self.endpoint(OVNConfiguration.localSouthbound)]), bus: bus)
+        ]
+    }
+
+    private static func endpoint(_ text: String) throws -> OVSDBEndpoint {
+        guard let endpoint = OVSDBEndpoint(text) else { throw CommandFailure("\(text) names no OVSDB server.") }
+        return endpoint
+    }
+}
