@@ -24,7 +24,7 @@ struct Service {
                 name: "\(name)Core",
                 dependencies: [
                     .init(stringLiteral: contract), "BaseKit", "LogKit", "LifecycleKit", "DatabaseKit", "TaskKit",
-                    "QuotaKit", "PolicyKit", "MessagingKit", "SecurityKit", "ConfigKit",
+                    "QuotaKit", "PolicyKit", "MessagingKit", "SecurityKit", "ConfigKit", "PatternKit",
                 ] + others,
                 path: "Sources/\(name)",
                 exclude: ["API", "Contract"] + (hasAgent ? ["Agent"] : []) + drivers.keys.sorted().map { "Driver\($0)" },
@@ -64,7 +64,7 @@ let services = [
     Service(name: "Placement"),
     Service(
         name: "Compute", uses: ["Image", "Placement", "Network", "Identity"], hasAgent: true,
-        drivers: ["Libvirt": ["CLibvirt"]]),
+        drivers: ["Libvirt": ["CLibvirt", "ImageContract"]]),
     Service(
         name: "Network", uses: ["Compute", "Identity"], hasAgent: true, agentKits: ["OVSDBKit"],
         drivers: ["OVN": ["OVSDBKit"]]),
@@ -72,6 +72,7 @@ let services = [
 
 let system: [Target] = [
     .systemLibrary(name: "CMicroHTTPD", path: "Sources/System/CMicroHTTPD", pkgConfig: "libmicrohttpd"),
+    .systemLibrary(name: "CPCRE2", path: "Sources/System/CPCRE2"),
     .systemLibrary(name: "CSQLite", path: "Sources/System/CSQLite", pkgConfig: "sqlite3"),
     .systemLibrary(name: "COpenSSL", path: "Sources/System/COpenSSL", pkgConfig: "openssl"),
     .systemLibrary(name: "CCrypt", path: "Sources/System/CCrypt", pkgConfig: "libxcrypt"),
@@ -91,6 +92,7 @@ let kits: [Target] = [
     platform("LogKit", ["BaseKit"]),
     platform("LifecycleKit", ["BaseKit", "LogKit", "CLinux"]),
     platform("ConfigKit", ["BaseKit", "CYAML"]),
+    platform("PatternKit", ["BaseKit", "CPCRE2"]),
     platform("SecurityKit", ["BaseKit", "LifecycleKit", "COpenSSL", "CCrypt"]),
     platform("LinuxKit", ["BaseKit", "LogKit", "LifecycleKit", "CLinux"]),
     platform("DatabaseKit", ["BaseKit", "LogKit", "LifecycleKit"]),

@@ -24,8 +24,10 @@ let usage = """
     """
 
 let words = Array(CommandLine.arguments.dropFirst())
+/// `haneul up --help`; what follows `--` is somebody else's.
+let asksForHelp = words.prefix { $0 != "--" }.contains { $0 == "--help" || $0 == "-h" }
 do {
-    switch words.first {
+    switch asksForHelp ? nil : words.first {
     case "up": try UpCommand.run(Array(words.dropFirst()))
     case "down": try DownCommand.run(Array(words.dropFirst()))
     case "purge": try PurgeCommand.run(Array(words.dropFirst()))
@@ -38,7 +40,7 @@ do {
     case "policy": try PolicyCommand.run(Array(words.dropFirst()))
     case "serve": try await ServeCommand.run(Array(words.dropFirst()))
     case "save-guests": try await SaveGuestsCommand.run(Array(words.dropFirst()))
-    case nil, "help", "--help", "-h": Terminal.say(usage)
+    case nil, "help": Terminal.say(usage)
     case let other?: throw CommandFailure("There is no command `\(other)`.\n\n\(usage)")
     }
 } catch let failure as CommandFailure {

@@ -177,6 +177,10 @@ struct ComputeAdministrationTests {
                 ])
             let refused = try await world.call(.post, "/servers", ComputeWorld.server(), expecting: 403)
             #expect(refused["forbidden", "message"]?.string?.hasPrefix("Quota exceeded for instances") == true)
+            try await world.call(.put, path, ["quota_set": ["instances": 3]], as: "admin", expecting: 200)
+            try await world.call(
+                .post, "/servers", ComputeWorld.server("many", ["min_count": 1, "max_count": 10_000]), expecting: 202)
+            #expect(try await world.call(.get, path + "/detail")["quota_set", "instances", "in_use"] == 3)
             try await world.call(.delete, path, as: "admin", expecting: 202)
             #expect(try await world.call(.get, path)["quota_set", "instances"] == 100)
             #expect(try await world.call(.get, path)["quota_set", "floating_ips"] == -1)

@@ -106,32 +106,3 @@ struct HostFilterTests {
         #expect(failure.details.contains("node-1: VCPU: wants 4, 1 of 2 left"))
     }
 }
-
-@Suite("Patterns of lists")
-struct TextPatternTests {
-    @Test(
-        "are found anywhere, without regard to case",
-        arguments: [
-            ("web", "my-WEB-1", true), ("^web", "my-web", false), ("w.b", "a-wob-c", true), ("web", "other", false),
-        ])
-    func matches(_ pattern: String, _ text: String, _ isMatch: Bool) throws {
-        #expect(try TextPattern(pattern).compiled().matches(text) == isMatch)
-    }
-
-    @Test(
-        "are refused when they are none, or would take the C library all time or memory",
-        arguments: [
-            "a(", "(a*)(a*)\\1\\2b", "((a{1,50}){1,50}){1,20}", "((.{1,255}){1,255}){1,5}", "[]{]{600}", "x{1,9}{1,99}",
-        ])
-    func invalid(_ pattern: String) { #expect(throws: CloudError.self) { try TextPattern(pattern) } }
-
-    @Test(
-        "may repeat within reason",
-        arguments: [
-            ("^([0-9]{1,3}\\.){3}[0-9]{1,3}$", "10.0.0.255"), ("^[[:xdigit:]]{8}(-.{4}){3}", "00c0ffee-0000-0000-0000"),
-            ("(a|aa)+$", "baaaa"), ("[]{600}]{2}", "}]"),
-        ])
-    func repeats(_ pattern: String, _ text: String) throws {
-        #expect(try TextPattern(pattern).compiled().matches(text))
-    }
-}

@@ -166,7 +166,8 @@ struct DelegationTests {
             ("/v2.1/servers", "/v2.1/servers", true), ("/v2.1/servers", "/v2.1/servers/x", false),
             ("/v2.1/servers/{id}", "/v2.1/servers/x", true), ("/v2.1/servers/*", "/v2.1/servers/x/action", false),
             ("/v2.1/**", "/v2.1/servers/x/action", true), ("/**", "/v2.1", true),
-            ("/v2.1/**/action", "/v2.1/a/b/action", true),
+            ("/v2.1/**/action", "/v2.1/a/b/action", true), ("/**/a/**/b", "/x/a/y/a/z/b", true),
+            ("/**/a/**/b", "/x/a/y/a/z", false), ("/v2.1/**", "/v2.1", true), ("/a/**/a", "/a", false),
         ])
     func accessRules(_ pattern: String, _ path: String, _ expected: Bool) {
         let rule = AccessRule(service: "compute", method: "GET", path: pattern)
@@ -174,5 +175,13 @@ struct DelegationTests {
         #expect(rule.permits(service: "compute", method: "GET", paths: [segments]) == expected)
         #expect(!rule.permits(service: "compute", method: "POST", paths: [segments]))
         #expect(!rule.permits(service: "network", method: "GET", paths: [segments]))
+    }
+
+    @Test("a hostile access rule costs no more than pattern times path")
+    func hostileAccessRule() {
+        let rule = AccessRule(
+            service: "compute", method: "GET", path: String(repeating: "/**/a", count: 400) + "/end")
+        let segments = Array(repeating: "a", count: 2000)
+        #expect(!rule.permits(service: "compute", method: "GET", paths: [segments]))
     }
 }

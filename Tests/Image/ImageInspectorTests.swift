@@ -50,6 +50,13 @@ import Testing
         #expect(inspect(ImageBytes.vmdk(extent: "")).violation == "the descriptor has no extents")
         #expect(inspect(ImageBytes.vmdk(extra: "parentFileNameHint=\"x\"")).violation == "the image has a parent")
         #expect(inspect(ImageBytes.vmdk(extra: "something odd")).violation != nil)
+        #expect(inspect(ImageBytes.vmdk(extra: "ddb.x createType=\"monolithicFlat\"")).violation != nil)
+        #expect(inspect(ImageBytes.vmdk(extra: "#createType=\"monolithicFlat\"")).violation != nil)
+        #expect(inspect(ImageBytes.vmdk(extent: "RW 8 FLAT \"victim.img\" 0")).violation != nil)
+        #expect(inspect(ImageBytes.vmdk(extra: "RW 8 SPARSE \"other.vmdk\"")).violation != nil)
+        var empty = ImageBytes.vmdk()
+        empty.replaceSubrange(12..<20, with: repeatElement(0, count: 8))
+        #expect(inspect(empty).violation != nil)
         let text = Array(
             "# Disk DescriptorFile\nversion=1\ncreateType=\"monolithicFlat\"\nRW 1 FLAT \"/etc/shadow\" 0\n".utf8)
         #expect(inspect(text).format == "vmdk")

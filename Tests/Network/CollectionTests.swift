@@ -156,4 +156,79 @@ struct CollectionTests {
         #expect(try await world.call(.delete, "agents/\(agent)", as: .admin).status == 409)
         #expect(try await world.call(.delete, "agents/\(agent)").status == 404)
     }
+
+    @Test("an operator's page maximum holds for lists with a larger limit, with 0 and with none")
+    func pageMaximum() async throws {
+        let world = try await NetworkWorld { $0.paginationMaxLimit = 2 }
+        for name in ["a", "b", "c", "d", "e"] { _ = try await world.make("network", ["name": .string(name)]) }
+        for query in ["", "limit=0", "limit=5", "limit=2"] {
+            let page = try await world.get("networks?sort_key=name&sort_dir=asc&" + query)
+            #expect(page["networks"]?.names == ["a", "b"], "\(query)")
+            let last = page["networks"]?.array?.last?.id ?? ""
+            let next = page["networks_links"]?.array?.first { $0["rel"] == "next" }?["href"]?.string ?? ""
+            #expect(next.contains("marker=\(last)"), "\(query)")
+            let second = try await world.get(String(next.dropFirst("http://cloud/network/v2.0/".count)))
+            #expect(second["networks"]?.names == ["c", "d"], "\(query)")
+        }
+        #expect(try await world.get("networks?sort_key=name&sort_dir=asc&limit=1")["networks"]?.names == ["a"])
+        #expect(try await world.get("networks?limit=-1").status == 400)
+        #expect(try await world.get("agents?limit=1", as: .admin)["agents"]?.array?.count == 1)
+        #expect(NetworkConfig().maximumPage == nil)
+    }
+
+    @Test("agents are paged like any list")
+    func agentPages() async throws {
+        let world = try await NetworkWorld()
+        let ids = try await world.get("agents", as: .admin)["agents"]?.array?.map(\.id) ?? []
+        func page(_ query: String) async throws -> [String]? {
+            try await world.get("agents?" + query, as: .admin)["agents"]?.array?.map(\.id)
+        }
+        #expect(ids.count == 2)
+        #expect(try await page("limit=1") == [ids[0]])
+        #expect(try await page("limit=1&marker=\(ids[0])") == [ids[1]])
+        #expect(try await page("limit=1&marker=\(ids[1])&page_reverse=True") == [ids[0]])
+        #expect(try await page("limit=1&page_reverse=True") == [ids[1]])
+        #expect(try await page("limit=1&marker=unknown") == [])
+    }
+
+    @Test("another project's object is no marker: it does not exist")
+    func foreignMarker() async throws {
+        let world = try await NetworkWorld()
+        let (network, subnet) = try await world.makeNetwork()
+        let port = try await world.make("port", ["network_id": .string(network)]).id
+        let router = try await world.make("router", [:]).id
+        let group = try await world.make("security_group", ["name": "g"])
+        let rule = try #require(group["security_group_rules"]?.array?.first).id
+        let markers = [
+            ("networks", network), ("subnets", subnet), ("ports", port), ("routers", router),
+            ("security-groups", group.id), ("security-group-rules", rule),
+        ]
+        for (collection, marker) in markers {
+            func answer(_ marker: String, as user: NetworkWorld.User) async throws -> NetworkWorld.Answer {
+                try await world.get("\(collection)?limit=1&sort_key=id&sort_dir=asc&marker=\(marker)", as: user)
+            }
+            #expect(try await answer(marker, as: .demo).status == 200, "\(collection)")
+            #expect(try await answer(marker, as: .admin).status == 200, "\(collection)")
+            let foreign = try await answer(marker, as: .other)
+            let unknown = try await answer("00000000-0000-4000-8000-000000000000", as: .other)
+            #expect(foreign.status == 404 && unknown.status == 404, "\(collection)")
+            #expect(foreign.fault == unknown.fault, "\(collection)")
+        }
+        // A marker that the filters leave out is one all the same.
+        let path = "networks?limit=1&sort_key=name&sort_dir=asc&name=x&marker=\(network)"
+        #expect(try await world.get(path).status == 200)
+    }
+
+    @Test("a sort key that is given again decides nothing; the first direction counts")
+    func repeatedSortKeys() async throws {
+        let world = try await NetworkWorld()
+        for name in ["b", "a", "c"] { _ = try await world.make("network", ["name": .string(name)]) }
+        let again = String(repeating: "sort_key=name&sort_dir=asc&", count: 500)
+        let sorted = "networks?sort_key=name&sort_dir=desc&" + again
+        #expect(try await world.get(sorted)["networks"]?.names == ["c", "b", "a"])
+        let marker = try #require(try await world.get("networks?name=c")["networks"]?.array?.first).id
+        #expect(try await world.get(sorted + "limit=2&marker=\(marker)")["networks"]?.names == ["b", "a"])
+        #expect(try await world.get("networks?sort_key=id&sort_dir=asc&sort_key=id&sort_dir=desc").status == 200)
+        #expect(try await world.get("networks?sort_key=name&sort_dir=asc&sort_key=nothing&sort_dir=asc").status == 400)
+    }
 }

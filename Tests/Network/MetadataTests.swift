@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import Glibc
 import HTTPKit
 import LifecycleKit
 import MessagingKit
 import NetworkContract
 import OVSDBKit
+import Synchronization
 import Testing
 
 @testable import NetworkAgent
@@ -100,5 +102,106 @@ struct MetadataTests {
         #expect(one.macAddress == "fa:16:3e:00:00:01")
         #expect(one.addresses == [.init("10.0.0.2", prefixLength: 24), .init("fd00::2", prefixLength: 64)])
         #expect(one.outerDevice == "tap00000000-00" && one.innerDevice == "tap00000000-01")
+    }
+
+    // MARK: Places
+
+    /// Places in memory, which a test can take apart.
+    private final class FakePlaces: MetadataPlaces {
+        struct State {
+            var there: Set<NetworkID> = []
+            var broken: [NetworkID: String] = [:]
+            var failing: Set<NetworkID> = []
+            var built: [NetworkID] = []
+            var looks = 0
+            var canLook = true
+        }
+        let state = Mutex(State())
+
+        func build(_ wanted: MetadataNetwork) async throws {
+            try state.withLock { state in
+                guard !state.failing.contains(wanted.network) else { throw CloudError(.unavailable, "no") }
+                state.there.insert(wanted.network)
+                state.broken[wanted.network] = nil
+                state.built.append(wanted.network)
+            }
+        }
+        func remove(_ network: NetworkID) async throws { _ = state.withLock { $0.there.remove(network) } }
+        func existing() throws -> [NetworkID] { state.withLock { Array($0.there) } }
+        func missing(of networks: [MetadataNetwork]) async throws -> [NetworkID: String] {
+            try state.withLock { state in
+                guard state.canLook else { throw CloudError(.unavailable, "no switch") }
+                state.looks += 1
+                return state.broken.filter { broken in networks.contains { $0.network == broken.key } }
+            }
+        }
+    }
+
+    private func wanted(_ ids: String...) -> [NetworkID: MetadataNetwork] {
+        Dictionary(
+            uniqueKeysWithValues: ids.map { id in
+                (
+                    NetworkID(id),
+                    MetadataNetwork(network: NetworkID(id), metadataPort: "m-\(id)", macAddress: "", addresses: [])
+                )
+            })
+    }
+
+    @Test("a place that was taken apart is built again, and only then")
+    func takenApart() async throws {
+        let places = FakePlaces()
+        var keeper = MetadataKeeper(places)
+        let start = ContinuousClock.now
+        #expect(try await keeper.round(wanted("a", "b"), now: start) == MetadataKeeper.scanInterval)
+        places.state.withLock { state in
+            state.built = []
+            state.broken = ["a": "cable"]
+        }
+        // News of other networks cost no look.
+        for second in 1..<10 { _ = try await keeper.round(wanted("a", "b"), now: start + .seconds(second)) }
+        #expect(places.state.withLock { $0.built.isEmpty && $0.looks == 1 })
+        _ = try await keeper.round(wanted("a", "b"), now: start + MetadataKeeper.scanInterval)
+        #expect(places.state.withLock { $0.built } == ["a"])
+        _ = try await keeper.round(wanted("a", "b"), now: start + MetadataKeeper.scanInterval * 2)
+        #expect(places.state.withLock { $0.built } == ["a"])
+    }
+
+    @Test("one network's failure, or a look that fails, keeps no other waiting; what is idle goes after a while")
+    func keeping() async throws {
+        let places = FakePlaces()
+        var keeper = MetadataKeeper(places)
+        let start = ContinuousClock.now
+        places.state.withLock { state in
+            state.failing = ["a"]
+            state.canLook = false
+        }
+        await #expect(throws: CloudError.self) { try await keeper.round(wanted("a", "b"), now: start) }
+        #expect(places.state.withLock { $0.there } == ["b"])
+        places.state.withLock { $0.failing = [] }
+        _ = try await keeper.round(wanted("a", "b"), now: start)
+        #expect(places.state.withLock { $0.there } == ["a", "b"])
+        let pause = try await keeper.round(wanted("b"), now: start)
+        #expect(pause < .seconds(10))
+        #expect(places.state.withLock { $0.there.count } == 2)
+        _ = try await keeper.round(wanted("b"), now: start + pause)
+        #expect(places.state.withLock { $0.there } == ["b"])
+        // Back again, it is built again.
+        _ = try await keeper.round(wanted("a", "b"), now: start + pause)
+        #expect(places.state.withLock { $0.there } == ["a", "b"])
+    }
+
+    @Test("a listening socket that the server does not take is closed")
+    func refusedListener() throws {
+        let socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        try #require(socket >= 0)
+        #expect(throws: CloudError.self) {
+            try MetadataNamespace.hand(socket, of: "net") { _ in throw CloudError(.bug, "no thread") }
+        }
+        #expect(fcntl(socket, F_GETFD) == -1)
+        let kept = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        try #require(kept >= 0)
+        defer { close(kept) }
+        try MetadataNamespace.hand(kept, of: "net") { #expect($0.tag == "net") }
+        #expect(fcntl(kept, F_GETFD) >= 0)
     }
 }

@@ -20,6 +20,7 @@ struct NetworkDriverConformance {
         try await changes()
         try await removal()
         try await repair()
+        try await keeping()
         try await crowd()
         try await portStates()
         #expect(try await driver.synchronize([]) > 0)
@@ -77,6 +78,23 @@ struct NetworkDriverConformance {
             _ = try await driver.synchronize(objects)
             #expect(try await driver.synchronize(objects) == 0, "again with \(objects[index].key)")
         }
+    }
+
+    private func keeping() async throws {
+        var cloud = OVNSampleCloud()
+        let objects = cloud.objects
+        _ = try await driver.synchronize(objects)
+        for index in objects.indices {
+            var rest = objects
+            let key = rest.remove(at: index).key
+            #expect(try await driver.synchronize(rest, keeping: [key]) == 0, "without \(key)")
+        }
+        // Not what it shall be, but what it is.
+        cloud.guests[0].macAddress = "fa:16:3e:00:00:99"
+        let kept = Set(cloud.guests.map { LogicalKey.port($0.id) })
+        #expect(try await driver.synchronize(objects.filter { !kept.contains($0.key) }, keeping: kept) == 0)
+        #expect(try await driver.synchronize(cloud.objects) > 0)
+        #expect(try await driver.synchronize(objects.filter { !kept.contains($0.key) }) > 0)
     }
 
     private func crowd() async throws {

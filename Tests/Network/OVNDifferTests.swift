@@ -127,4 +127,10 @@ struct OVNDifferTests {
         let plan = OVNDiffer.plan([member, group], in: [.port("p"), .group("g")], both())
         #expect(operations(plan) == ["insert Port_Group", "mutate Port_Group"])
     }
+
+    @Test("what is kept is neither removed nor corrected")
+    func kept() {
+        #expect(OVNDiffer.plan([networkRow], in: nil, keeping: [.port("p")], both()).transaction.isEmpty)
+        #expect(OVNDiffer.plan([], in: nil, keeping: [.port("p"), .network("n")], both()).transaction.isEmpty)
+    }
 }

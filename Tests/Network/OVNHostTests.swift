@@ -26,7 +26,7 @@ struct OVNHostTests {
         let driver = OVNDriver(
             OVNConfiguration(
                 northbound: [host.northboundEndpoint], southbound: [host.southboundEndpoint],
-                agentDownTime: .seconds(1), applyGrace: .zero))
+                agentDownTime: .seconds(1)))
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 try await driver.run()
@@ -97,6 +97,52 @@ struct OVNHostTests {
                 }
             }
             #expect(try await driver.synchronize(OVNSampleCloud().objects + guests) == 0)
+        }
+    }
+
+    @Test("a refused object is forgotten: what touches it later is not refused with it")
+    func refusedObject() async throws {
+        try await withDriver { driver, _ in
+            var cloud = OVNSampleCloud()
+            _ = try await driver.synchronize(cloud.objects)
+            let good = cloud.external
+            cloud.external.provider?.vlan = 5000
+            let fault = await #expect(throws: CloudError.self) {
+                try await driver.apply([.network(cloud.external)], removed: [])
+            }
+            #expect(fault?.isRefusal == true)
+            // The router and its gateway's port look at the external network.
+            cloud.router.isEnabled = false
+            cloud.gatewayPort.name = "renamed"
+            try await driver.apply([.router(cloud.router), .port(cloud.gatewayPort)], removed: [])
+            cloud.external = good
+            #expect(try await driver.synchronize(cloud.objects) == 0)
+        }
+    }
+
+    @Test("a driver that starts anew keeps what it does not know and must not touch")
+    func restartKeeping() async throws {
+        try await OVNHost.with { host in
+            try await host.addChassis("node-1", isGateway: true)
+            let objects = OVNSampleCloud().objects
+            try await run(host) { driver, _ in _ = try await driver.synchronize(objects) }
+            for index in objects.indices {
+                let key = objects[index].key
+                let rest = objects.filter { $0.key != key }
+                let names = if case .port = key { 1 } else { 0 }
+                try await run(host) { driver, _ in
+                    // A port's name is part of its network's names, which are written anew.
+                    #expect(try await driver.synchronize(rest, keeping: [key]) <= names + 1, "without \(key)")
+                    let tables: [OVNTable] = [.logicalSwitch, .switchPort, .router, .portGroup]
+                    let counts = try tables.map { try rows(driver, $0).count }
+                    #expect(counts == [2, 6, 1, 2], "without \(key)")
+                    // What touches it leaves it alone; given itself, it is written.
+                    try await driver.apply([rest[0]], removed: [])
+                    try await driver.apply([objects[index]], removed: [])
+                    #expect(try await driver.synchronize(objects) <= names + 1, "again with \(key)")
+                    #expect(try await driver.synchronize(objects) == 0, "again with \(key)")
+                }
+            }
         }
     }
 

@@ -66,4 +66,32 @@ struct ProjectorTests {
         #expect(try await world.services.reconciler.reconcile() == 1)
         #expect(try await world.compute.waitUntilUp(id, limit: .seconds(1)))
     }
+
+    @Test("a state that comes while the reconciler looks is not overwritten by what it saw")
+    func stateDuringScan() async throws {
+        let world = try await NetworkWorld()
+        world.driver.setComesUp(false)
+        let (network, _) = try await world.makeNetwork()
+        let id = PortID(try await world.make("port", ["network_id": .string(network)]).id)
+        try await world.project()
+        @Sendable func status() async throws -> JSON? { try await world.get("ports/\(id)")["port", "status"] }
+        try await withServices(world.services.services) {
+            // The services listen once a first state has arrived.
+            world.driver.setUp(id, true)
+            try await eventually { try await status() == "ACTIVE" }
+            world.driver.setUp(id, false)
+            try await eventually { try await status() == "DOWN" }
+            world.driver.afterNextLook {
+                world.driver.setUp(id, true)
+                // Time for a writer that does not wait for its turn.
+                try? await eventually(within: .milliseconds(200)) {  // Nothing is written: that is the point.
+                    try await status() == "ACTIVE"
+                }
+            }
+            #expect(try await world.services.reconciler.reconcile() == 0)
+            try await eventually { try await status() == "ACTIVE" }
+            #expect(try await world.services.reconciler.reconcile() == 0)
+            #expect(try await status() == "ACTIVE")
+        }
+    }
 }

@@ -162,6 +162,9 @@ struct BadInputTests {
         "resources=x", "resources=VCPU:x", "resources=VCPU:-1", "resources=VCPU:99999999999999999999", "required=x",
         "in_tree=x", "member_of=x", "group_policy=x", "start=x", "end=x", "detailed=x", "minDisk=x", "minRam=-1",
         "flavor=%00", "image=%00", "unknown=x", "=", "&&&", "start=1-1-1&end=x", "limit=1&marker=%ff",
+        "start=0000-01-01T00:00:00%2B01:00", "end=0001-01-02T00:00:00", "end=9999-12-31T23:59:59-01:00",
+        "changes-since=0001-01-01T00:00:00Z", "created_at=lt:0001-01-01T00:00:00Z",
+        String(repeating: "sort_key=name&sort_dir=asc&", count: 200) + "marker=x",
     ]
 
     @Test("a query with negative limits, bad markers and values of no sense")

@@ -3,6 +3,7 @@ import APIKit
 import BaseKit
 import ComputeContract
 import ComputeCore
+import PatternKit
 import PolicyKit
 
 /// Reads the filters and the order of `GET /servers` (nova: servers.py, `_get_servers`).
@@ -209,6 +210,8 @@ struct ServerListReader {
                     "Invalid input for query parameters sort_key. Value: \(text.prefix(64)). "
                         + "'\(text.prefix(64))' is not one of the sort keys")
             }
+            // A key that comes again changes no order.
+            guard !result.query.sort.contains(where: { $0.0 == key }) else { continue }
             let direction = directions.isEmpty ? "desc" : directions[min(index, directions.count - 1)]
             result.query.sort.append((key, direction == "desc"))
         }

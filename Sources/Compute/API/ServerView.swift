@@ -29,7 +29,7 @@ struct ServerView {
         project: ProjectID? = nil
     ) {
         minor = context.microversion.minor
-        isAdmin = context.principal.hasRole("admin")
+        isAdmin = context.isAdmin
         let target = PolicyTarget(project: project ?? context.projectID)
         showsExtended = context.allows("os_compute_api:os-extended-server-attributes", target)
         showsExtraSpecs = minor >= 47 && context.allows("os_compute_api:servers:show:flavor-extra-specs", target)

@@ -37,7 +37,7 @@ struct BaseImageCache: Sendable {
         let format = isDirect ? image.format : "qcow2"
         let cached = "\(directory)/\(image.imageID).\(format)"
         try await queue.run(image.imageID) {
-            if !FileSystem.exists(cached) { try await fetch(image, as: cached) }
+            if try await !FileSystem.onThread({ FileSystem.exists(cached) }) { try await fetch(image, as: cached) }
             try await FileSystem.onThread { try FileSystem.link(cached, as: path) }
         }
         return format
@@ -73,19 +73,17 @@ struct BaseImageCache: Sendable {
         }
         try await images.fetch(ImageID(image.imageID), to: partial)
         let format = image.format == "vhd" ? "vpc" : image.format
-        if format == "iso" || format == "raw" {
-            try FileSystem.rename(partial, to: cached)
-            return
+        if format != "iso", format != "raw" {
+            try await tool.checkStandsAlone(partial, format: format, sizeBytes: image.virtualSizeBytes)
         }
-        try await tool.checkStandsAlone(partial, format: format)
-        if Self.direct.contains(format) {
-            try FileSystem.rename(partial, to: cached)
-        } else {
-            try await tool.convert(partial, format: format, to: converted)
-            try await FileSystem.onThread {
-                try FileSystem.rename(converted, to: cached)
-                try FileSystem.removeTree(partial)
-            }
+        let isDirect = Self.direct.contains(format)
+        if !isDirect { try await tool.convert(partial, format: format, to: converted) }
+        try await FileSystem.onThread {
+            // Who finds the name finds the whole image, after a power cut, too.
+            try FileSystem.synchronize(isDirect ? partial : converted)
+            try FileSystem.rename(isDirect ? partial : converted, to: cached)
+            try FileSystem.synchronize(directory)
+            try FileSystem.removeTree(partial)
         }
     }
 }

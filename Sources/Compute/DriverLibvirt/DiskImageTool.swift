@@ -8,10 +8,14 @@ struct DiskImageTool: Sendable {
     /// Reading a header is quick work; a header that makes it slow or large is an attack.
     private static let inspectionLimits = ["--as=1073741824", "--cpu=30", "--"]
 
-    private let program = "/usr/bin/qemu-img"
+    /// Formats count in units of their own, and QEMU rounds up to them.
+    private static let roundingBytes: Int64 = 64 << 20
 
-    /// Throws unless the file stands alone: no backing file, no external data file.
-    func checkStandsAlone(_ path: String, format: String) async throws {
+    private let program = Subprocess.find("qemu-img") ?? "/usr/bin/qemu-img"
+
+    /// Throws unless the file stands alone (no backing file, no external data file) and, for QEMU, holds no more than
+    /// `sizeBytes`, which Image found in it.
+    func checkStandsAlone(_ path: String, format: String, sizeBytes: Int64) async throws {
         var (executable, arguments) = (program, ["info", "--output=json", "-f", format, path])
         if let prlimit = Subprocess.find("prlimit") {
             (executable, arguments) = (prlimit, Self.inspectionLimits + [program] + arguments)
@@ -26,6 +30,10 @@ struct DiskImageTool: Sendable {
             || (format == "vmdk" && kind != "monolithicSparse" && kind != "streamOptimized")
         guard !hasOtherFiles else {
             throw CloudError.badRequest("The image refers to another file.", kind: "ImageUnacceptable")
+        }
+        guard let size = info["virtual-size"]?.int, Int64(size) <= sizeBytes + Self.roundingBytes else {
+            throw CloudError.badRequest(
+                "The image is larger than its header says.", kind: "ImageUnacceptable")
         }
     }
 

@@ -11,7 +11,7 @@ import SecurityKit
 package struct ConsoleTokenEngine: Sendable {
     private let servers: ServerEngine
     private let parts: ComputeParts
-    /// `http://127.0.0.1:8080`: where the cloud's users reach it.
+    /// `http://127.0.0.1:8088`: where the cloud's users reach it.
     private let origin: String
 
     package init(_ servers: ServerEngine, origin: String) {

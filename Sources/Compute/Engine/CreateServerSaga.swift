@@ -67,8 +67,10 @@ package enum CreateServerSaga: Saga {
                 return
             }
         }
+        // Nothing is held while it waits, and each wait is longer.
+        try await parts.placement.release(consumer: server.id.rawValue)
         throw SagaRetry(
-            after: .milliseconds(100),
+            after: min(.seconds(5), .milliseconds(100) * (1 << min(SagaRun.current?.attempt ?? 0, 6))),
             because: ServerScheduler.failure(NoValidHost([.init(host: "", reasons: ["other servers were faster"])])))
     }
 

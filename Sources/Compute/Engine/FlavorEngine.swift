@@ -22,14 +22,14 @@ package struct FlavorEngine: Sendable {
 
     package func list(_ filter: FlavorFilter, for context: CallContext) async throws -> [Flavor] {
         let stores = parts.stores
-        let project = context.principal.hasRole("admin") ? nil : context.projectID ?? ProjectID("")
+        let project = context.isAdmin ? nil : context.projectID ?? ProjectID("")
         return try await parts.database.read { try stores.flavors.list(filter, visibleTo: project, $0) }
     }
 
     /// A private flavor is absent for projects that it is not for.
     package func flavor(_ id: String, for context: CallContext) async throws -> Flavor {
         let stores = parts.stores
-        let (project, isAdmin) = (context.projectID ?? ProjectID(""), context.principal.hasRole("admin"))
+        let (project, isAdmin) = (context.projectID ?? ProjectID(""), context.isAdmin)
         let found = try await parts.database.read { transaction -> Flavor? in
             guard let flavor = try stores.flavors.flavor(id, transaction) else { return nil }
             let isVisible = try flavor.isPublic || isAdmin || stores.flavors.hasAccess(id, project, transaction)

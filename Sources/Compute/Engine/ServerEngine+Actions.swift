@@ -75,14 +75,14 @@ extension ServerEngine {
 
     package func lock(_ id: ServerID, reason: String?, for context: CallContext) async throws {
         let server = try await server(id, for: context, as: "os_compute_api:os-lock-server:lock")
-        let isOwner = server.projectID == context.projectID && !context.principal.hasRole("admin")
+        let isOwner = server.projectID == context.projectID && !context.isAdmin
         try await setLock(server, by: isOwner ? "owner" : "admin", reason: reason, "lock", context)
     }
 
     /// What an administrator locked, the owner cannot unlock.
     package func unlock(_ id: ServerID, for context: CallContext) async throws {
         let server = try await server(id, for: context, as: "os_compute_api:os-lock-server:unlock")
-        if server.lockedBy == "admin", !context.principal.hasRole("admin") {
+        if server.lockedBy == "admin", !context.isAdmin {
             try context.authorize(Self.target(server), as: "os_compute_api:os-lock-server:unlock:unlock_override")
         }
         try await setLock(server, by: nil, reason: nil, "unlock", context)

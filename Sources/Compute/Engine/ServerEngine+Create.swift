@@ -137,26 +137,27 @@ extension ServerEngine {
         _ draft: ServerDraft, _ resolved: Resolved, _ parts: ComputeParts, _ transaction: any Transaction
     ) throws -> Int {
         let used = try parts.stores.servers.usage(of: resolved.project, transaction)
-        func excesses(_ count: Int) throws -> [QuotaExcess] {
-            try parts.quotas.excesses(
-                resolved.project,
-                [
-                    "instances": count, "cores": count * resolved.flavor.vcpus,
-                    "ram": count * resolved.flavor.memoryMiB,
-                ], transaction
-            ) { resource in
-                switch resource {
-                case "instances": used.instances
-                case "cores": used.cores
-                default: used.memoryMiB
-                }
+        let each = ["instances": 1, "cores": resolved.flavor.vcpus, "ram": resolved.flavor.memoryMiB]
+        func usage(_ resource: String) -> Int {
+            switch resource {
+            case "instances": used.instances
+            case "cores": used.cores
+            default: used.memoryMiB
             }
         }
-        try checkGroupRoom(draft.minCount, resolved, parts, transaction)
+        let limits = try parts.quotas.limits(of: resolved.project, transaction)
         var count = draft.maxCount
-        while count > draft.minCount, try !excesses(count).isEmpty { count -= 1 }
-        let over = try excesses(count)
-        guard over.isEmpty else { throw QuotaExcess.error(over) }
+        for (resource, amount) in each where amount > 0 {
+            guard let limit = limits[resource], limit >= 0 else { continue }
+            count = min(count, max(0, limit - usage(resource)) / amount)
+        }
+        count = max(count, draft.minCount)
+        let wanted = each.mapValues { amount in
+            let (product, isTooLarge) = amount.multipliedReportingOverflow(by: count)
+            return isTooLarge ? Int.max : product
+        }
+        try parts.quotas.check(resolved.project, wanted, transaction, usage: usage)
+        try checkGroupRoom(count, resolved, parts, transaction)
         return count
     }
 
@@ -199,7 +200,7 @@ extension ServerEngine {
     }
 
     private func flavor(_ id: String, _ project: ProjectID, _ context: CallContext) async throws -> Flavor {
-        let (stores, isAdmin) = (stores, context.principal.hasRole("admin"))
+        let (stores, isAdmin) = (stores, context.isAdmin)
         let found = try await parts.database.read { transaction -> Flavor? in
             guard let flavor = try stores.flavors.flavor(id, transaction) else { return nil }
             let isVisible = try flavor.isPublic || isAdmin || stores.flavors.hasAccess(id, project, transaction)
@@ -300,7 +301,7 @@ extension ServerEngine {
         }
         request.sameHostAs = Self.serverIDs(draft.schedulerHints["same_host"])
         request.differentHostFrom = Self.serverIDs(draft.schedulerHints["different_host"])
-        let (stores, config, isAdmin) = (stores, parts.config, context.principal.hasRole("admin"))
+        let (stores, config, isAdmin) = (stores, parts.config, context.isAdmin)
         let groupID = Self.strings(draft.schedulerHints["group"]).first
         let final = request
         let group = try await parts.database.read { transaction -> ServerGroup? in

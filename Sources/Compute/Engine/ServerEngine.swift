@@ -3,6 +3,7 @@ import BaseKit
 import ComputeContract
 import DatabaseKit
 import NetworkContract
+import PatternKit
 import PolicyKit
 import TaskKit
 
@@ -70,11 +71,11 @@ package struct ServerEngine: Sendable {
         if filtersAddresses {
             ports = try await parts.networks.ports(of: servers)
             let (ip4, ip6) = (try ip?.compiled(), try ip6?.compiled())
-            servers = servers.filter { server in
+            servers = try servers.filter { server in
                 let own = ports[server.id.rawValue] ?? []
-                return [(ip4, false), (ip6, true)].allSatisfy { matcher, isIPv6 in
+                return try [(ip4, false), (ip6, true)].allSatisfy { matcher, isIPv6 in
                     guard let matcher else { return true }
-                    return own.addresses(isIPv6: isIPv6).contains { matcher.matches($0) }
+                    return try own.addresses(isIPv6: isIPv6).contains { try matcher.matches($0) }
                 }
             }
         }
@@ -117,14 +118,15 @@ package struct ServerEngine: Sendable {
     package func update(
         _ id: ServerID, _ changes: ServerStore.Changes, for context: CallContext
     ) async throws -> Server {
-        let server = try await server(id, for: context)
+        _ = try await server(id, for: context)
         let (stores, now) = (stores, parts.clock.now())
         return try await parts.database.write { transaction in
-            try stores.servers.update(server, changes, at: now, transaction)
+            // Read here: what another request changed meanwhile stays.
             guard let server = try stores.servers.server(id, transaction), !server.isDeleted else {
                 throw Self.notFound(id)
             }
-            return server
+            try stores.servers.update(server, changes, at: now, transaction)
+            return try stores.servers.server(id, transaction) ?? server
         }
     }
 
@@ -156,7 +158,7 @@ package struct ServerEngine: Sendable {
 
     /// A locked server is for administrators alone.
     static func checkLock(_ server: Server, _ context: CallContext) throws {
-        guard server.lockedBy != nil, !context.principal.hasRole("admin") else { return }
+        guard server.lockedBy != nil, !context.isAdmin else { return }
         throw CloudError.conflict("Instance \(server.id) is locked", kind: "InstanceIsLocked")
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
 import DatabaseKit
+import PatternKit
 
 package struct FlavorStore: Sendable {
     package init() {}
@@ -63,7 +64,7 @@ package struct FlavorStore: Sendable {
         if pattern == nil { sql += "LIMIT \(filter.limit + 1)" }
         let flavors = try transaction.query(sql, Self.flavor)
         guard let pattern else { return flavors }
-        return Array(flavors.lazy.filter { pattern.matches($0.name) }.prefix(filter.limit + 1))
+        return Array(try flavors.filter { try pattern.matches($0.name) }.prefix(filter.limit + 1))
     }
 
     private static func column(_ key: String) throws -> StaticString {

@@ -2,6 +2,7 @@
 import BaseKit
 import ComputeContract
 import DatabaseKit
+import PatternKit
 
 /// Which servers a list shows, and in which order.
 package struct ServerQuery: Sendable {
@@ -200,7 +201,7 @@ package struct ServerQuery: Sendable {
         do {
             try transaction.forEach(sql) { row in
                 let server = ServerStore.server(row)
-                guard tests.allSatisfy({ $0.matcher.matches(Self.text(of: $0.field, server)) }) else { return }
+                guard try tests.allSatisfy({ try $0.matcher.matches(Self.text(of: $0.field, server)) }) else { return }
                 servers.append(server)
                 if let limit, servers.count > limit { throw Enough() }
             }

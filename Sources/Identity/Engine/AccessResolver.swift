@@ -39,6 +39,9 @@ struct AccessResolver: Sendable {
             isRestricted: credential.map { !$0.isUnrestricted } ?? false)
         if let rules = credential?.accessRules, !rules.isEmpty { principal.accessRules = rules.map(\.rule) }
         principal.scope = try scope(payload.scope, tx)
+        guard try tokensValidFrom(domain.id, principal.scope, tx) <= payload.issuedAt else {
+            throw IdentityError.unauthorized
+        }
         guard payload.scope != .unscoped else {
             return TokenSubject(principal: principal, applicationCredential: credential)
         }
@@ -73,6 +76,28 @@ struct AccessResolver: Sendable {
                 let domain = try projects.findDomain(domainID, tx), domain.isEnabled
             else { throw IdentityError.unauthorized }
             return .project(id, name: project.name, domain: Principal.Named(id: domainID.rawValue, name: domain.name))
+        }
+    }
+
+    /// When the user's domain, or what the token is for, was last disabled: enabled again, it does not bring tokens back.
+    private func tokensValidFrom(
+        _ userDomain: ProjectID, _ scope: Principal.Scope, _ tx: any Transaction
+    ) throws -> Timestamp {
+        switch scope {
+        case .unscoped, .system: try projects.tokensValidFrom([userDomain], tx)
+        case .domain(let id, _): try projects.tokensValidFrom([userDomain, id.asProjectID], tx)
+        case .project(let id, _, let domain): try projects.tokensValidFrom([userDomain, id, ProjectID(domain.id)], tx)
+        }
+    }
+
+    /// Removes application credentials with a role that their user no longer has: given again, it does not bring them
+    /// back (keystone removes them with the assignment, too).
+    func withdrawApplicationCredentials(of ids: [UserID], _ tx: any Transaction) throws {
+        for user in ids {
+            for credential in try applicationCredentials.list(of: user, name: nil, tx) {
+                let roles = Set(try effectiveRoleIDs(of: user, in: .project(credential.projectID), tx))
+                if !roles.isSuperset(of: credential.roleIDs) { try applicationCredentials.delete(credential.id, tx) }
+            }
         }
     }
 

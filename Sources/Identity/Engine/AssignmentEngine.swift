@@ -25,6 +25,7 @@ package struct AssignmentEngine: Sendable {
     private let projects = ProjectStore()
     private let roles = RoleStore()
     private let assignments = AssignmentStore()
+    private let access = AccessResolver()
 
     init(database: IdentityDatabase) { self.database = database }
 
@@ -48,6 +49,14 @@ package struct AssignmentEngine: Sendable {
         try await database.write("role grant") { tx in
             try load(assignment, for: context, tx)
             guard try assignments.delete(assignment, tx) else { throw Self.notFound(assignment) }
+            try access.withdrawApplicationCredentials(of: try holders(of: assignment, tx), tx)
+        }
+    }
+
+    private func holders(of assignment: Assignment, _ tx: any Transaction) throws -> [UserID] {
+        switch assignment.actor {
+        case .user(let id): [id]
+        case .group(let id): try groups.memberIDs(of: [id], tx)[id] ?? []
         }
     }
 

@@ -106,6 +106,7 @@ package struct GroupEngine: Sendable {
             guard try groups.removeMember(user, from: id, tx) else {
                 throw CloudError.notFound("User '\(user)' not found in group '\(id)'")
             }
+            try AccessResolver().withdrawApplicationCredentials(of: [user], tx)
         }
     }
 

@@ -161,6 +161,7 @@ package struct ProjectEngine: Sendable {
         project.extras.merge(change.extras)
         try project.extras.checkSize()
         try projects.update(project, tx)
+        if old.isEnabled, !project.isEnabled { try projects.revokeTokens(of: old.id, before: clock.now(), tx) }
         return project
     }
 

@@ -5,6 +5,6 @@ import DatabaseKit
 package enum IdentityMigrations {
     package static let all: [Migration] = [
         M0001Identity.migration, M0002Catalog.migration, M0003Credentials.migration,
-        M0004Tokens.migration, M0005Limits.migration,
+        M0004Tokens.migration, M0005Limits.migration, M0006ProjectTokens.migration,
     ]
 }

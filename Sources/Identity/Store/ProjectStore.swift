@@ -64,6 +64,18 @@ struct ProjectStore: Sendable {
         return names
     }
 
+    /// Voids every token for the project, or of the domain's users and projects, that was issued before `time`.
+    func revokeTokens(of id: ProjectID, before time: Timestamp, _ tx: any Transaction) throws {
+        try tx.execute("UPDATE identity_projects SET tokens_valid_from = \(time) WHERE id = \(id)")
+    }
+
+    /// The latest of them.
+    func tokensValidFrom(_ ids: [ProjectID], _ tx: any Transaction) throws -> Timestamp {
+        Timestamp(
+            microseconds: try tx.first(
+                "SELECT MAX(tokens_valid_from) FROM identity_projects WHERE id IN \(list: ids)") { $0.int64(0) } ?? 0)
+    }
+
     func insert(_ project: Project, at time: Timestamp, _ tx: any Transaction) throws {
         try tx.execute(
             """

@@ -145,7 +145,9 @@ struct ImageListReader {
             for entry in sort.split(separator: ",", omittingEmptySubsequences: false) {
                 let parts = entry.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
                 let direction = parts.count > 1 && !parts[1].isEmpty ? try Self.direction(String(parts[1])) : false
-                query.sorts.append(.init(try Self.sortKey(String(parts[0])), isAscending: direction))
+                let key = try Self.sortKey(String(parts[0]))
+                guard !query.sorts.contains(where: { $0.key == key }) else { continue }
+                query.sorts.append(.init(key, isAscending: direction))
             }
             return
         }
@@ -153,7 +155,8 @@ struct ImageListReader {
             throw CloudError.badRequest("Number of sort dirs does not match the number of sort keys")
         }
         if sortKeys.isEmpty { sortKeys = [.created_at] }
-        for (index, key) in sortKeys.enumerated() {
+        // A key that comes again changes no order.
+        for (index, key) in sortKeys.enumerated() where !sortKeys[..<index].contains(key) {
             let direction = sortDirections.count > 1 ? sortDirections[index] : sortDirections.first ?? false
             query.sorts.append(.init(key, isAscending: direction))
         }

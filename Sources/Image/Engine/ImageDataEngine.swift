@@ -18,7 +18,9 @@ extension ImageEngine {
     ) async throws {
         let (image, blob) = try await begin(id, .uploadBegan, rule: .uploadImage, context)
         try await holding(blob, of: id) {
-            let stored = try await receive(body, sizeBytes: sizeBytes, blob: blob, image: image, checksFormat: true)
+            let stored = try await keepingAlive(image.id, blob) {
+                try await receive(body, sizeBytes: sizeBytes, blob: blob, image: image, checksFormat: true)
+            }
             try await activate(image, from: .saving, blob: blob, stored)
         }
     }
@@ -29,7 +31,9 @@ extension ImageEngine {
     ) async throws {
         let (image, blob) = try await begin(id, .stagingBegan, rule: .modifyImage, context)
         try await holding(blob, of: id) {
-            let stored = try await receive(body, sizeBytes: sizeBytes, blob: blob, image: image, checksFormat: false)
+            let stored = try await keepingAlive(image.id, blob) {
+                try await receive(body, sizeBytes: sizeBytes, blob: blob, image: image, checksFormat: false)
+            }
             let now = clock.now()
             let isStaged = try await database.write { tx in try data.stage(id, blob: blob, stored, at: now, tx) }
             guard isStaged else { throw Self.gone(id) }
@@ -111,7 +115,6 @@ extension ImageEngine {
         let writer = try await files.create(blob)
         do {
             var isInspected = !checksFormat
-            var seen = clock.now()
             var batches = ImageBatches(body)
             var next = try await batches.next()
             while let piece = next {
@@ -122,11 +125,6 @@ extension ImageEngine {
                 if !isInspected, let inspection = writer.preliminaryInspection() {
                     isInspected = true
                     try await refuseEarly(inspection, image, &batches)
-                }
-                let now = clock.now()
-                if now - seen > config.uploadHeartbeat {
-                    seen = now
-                    try await keepAlive(image.id, blob, now)
                 }
             }
             if let sizeBytes, writer.byteCount != sizeBytes {
@@ -146,9 +144,25 @@ extension ImageEngine {
         CloudError(.tooLarge, "The incoming image is too large: more than \(config.maximumImageBytes) bytes.")
     }
 
-    private func keepAlive(_ id: ImageID, _ blob: String, _ now: Timestamp) async throws {
-        let isAlive = try await database.write { tx in try data.keepAlive(id, blob: blob, at: now, tx) }
-        guard isAlive else { throw Self.gone(id) }
+    /// Runs `body` while the row hears by the clock that the upload lives: a client may be slow, and so may the disk when
+    /// the last byte has come. Throws `gone` when the image is no longer this upload's.
+    private func keepingAlive(
+        _ id: ImageID, _ blob: String, _ body: @escaping @Sendable () async throws -> StoredData
+    ) async throws -> StoredData {
+        try await withThrowingTaskGroup(of: StoredData?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                while true {
+                    try await Task.sleep(for: config.uploadHeartbeat)
+                    let now = clock.now()
+                    let isAlive = try await database.write { tx in try data.keepAlive(id, blob: blob, at: now, tx) }
+                    guard isAlive else { throw Self.gone(id) }
+                }
+            }
+            defer { group.cancelAll() }
+            guard let stored = try await group.next() ?? nil else { throw Self.gone(id) }
+            return stored
+        }
     }
 
     /// What is wrong at the start need not be stored. The rest is still read: a client that writes hears no answer.

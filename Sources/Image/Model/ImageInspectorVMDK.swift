@@ -9,7 +9,8 @@ enum VMDKInspection {
 
     static func inspect(_ head: ByteView, tail: ByteView?) -> ImageInspection? {
         if head.has("KDMV", at: 0) {
-            guard let sectors: UInt64 = head.littleEndian(12), sectors <= 1 << 47 else {
+            // Of a disk of no size QEMU reads the descriptor alone, as if it were a file of its own.
+            guard let sectors: UInt64 = head.littleEndian(12), (1...(1 << 47)).contains(sectors) else {
                 return refused("the header is cut short or damaged")
             }
             return ImageInspection(
@@ -56,6 +57,8 @@ enum VMDKInspection {
         let content = bytes.prefix { $0 != 0 }
         guard content.allSatisfy({ $0 < 0x80 }) else { return "the descriptor is not plain text" }
         let text = String(decoding: content, as: UTF8.self).lowercased()
+        // QEMU takes the first that stands anywhere, in a comment, too.
+        guard text.occurrences(of: "createtype") == 1 else { return "the descriptor does not have one type" }
         var extents = 0
         var type: String?
         for line in text.split(whereSeparator: \.isNewline).map({ $0.trimmingSpace() }) {
@@ -65,20 +68,22 @@ enum VMDKInspection {
                 let key = line[..<equals].trimmingSpace()
                 let value = line[line.index(after: equals)...].trimmingSpace().trimming("\"")
                 if key == "createtype" {
-                    guard type == nil else { return "the descriptor has two types" }
                     type = String(value)
                 }
                 if key == "parentfilenamehint" { return "the image has a parent" }
                 if key == "parentcid", value != "ffffffff" { return "the image has a parent" }
             } else if let access = words.first, ["rw", "rdonly", "noaccess"].contains(access) {
                 if line.contains("/") || line.contains("\\") { return "an extent names a path" }
+                let fields = line.split(separator: " ")
+                guard fields.count >= 3, fields[2] == "sparse" else { return "an extent is in another file" }
                 extents += 1
             } else {
                 return "the descriptor has a line that is not understood"
             }
         }
         guard let type, allowedTypes.contains(type) else { return "this kind of vmdk is not supported" }
-        return extents == 0 ? "the descriptor has no extents" : nil
+        if extents == 0 { return "the descriptor has no extents" }
+        return extents == 1 ? nil : "the descriptor has more than one extent"
     }
 
     /// A footer takes precedence over the header, so both must say the same.
@@ -87,7 +92,9 @@ enum VMDKInspection {
             let size: UInt32 = tail.littleEndian(8), size == 0, let last: UInt32 = tail.littleEndian(2 * sector + 12),
             last == 0, tail.has("KDMV", at: sector)
         else { return "the footer is damaged" }
-        let same = [(4, 4), (28, 8), (36, 8)].allSatisfy { offset, count in
+        // Version, flags, capacity, grain size, descriptor, entries in a table, compression.
+        let fields = [(4, 4), (8, 4), (12, 8), (20, 8), (28, 8), (36, 8), (44, 4), (77, 2)]
+        let same = fields.allSatisfy { offset, count in
             head.slice(offset, count).map(Array.init) == tail.slice(sector + offset, count).map(Array.init)
         }
         guard same, let directory: UInt64 = tail.littleEndian(sector + 56), directory != directoryAtEnd else {
@@ -98,6 +105,16 @@ enum VMDKInspection {
 }
 
 extension StringProtocol {
+    fileprivate func occurrences(of text: String) -> Int {
+        var count = 0
+        var rest = self[...]
+        while let first = rest.firstRange(of: text) {
+            count += 1
+            rest = rest[first.upperBound...]
+        }
+        return count
+    }
+
     func trimmingSpace() -> SubSequence {
         var text = self[...]
         while let first = text.first, first.isWhitespace { text = text.dropFirst() }

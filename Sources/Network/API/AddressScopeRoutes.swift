@@ -8,9 +8,12 @@ import PolicyKit
 /// /v2.0/address-scopes
 struct AddressScopeRoutes: Sendable {
     let scopes: AddressScopeEngine
-    private let collection = Collection("address_scope", "address_scopes")
+    private let collection: Collection
 
-    init(_ scopes: AddressScopeEngine) { self.scopes = scopes }
+    init(_ scopes: AddressScopeEngine, maximumPage: Int?) {
+        self.scopes = scopes
+        collection = Collection("address_scope", "address_scopes", maximumPage: maximumPage)
+    }
 
     func register(on routes: inout RouteTable) {
         routes.add(.get, collection.path, object: "get_address_scope", list)
@@ -21,7 +24,7 @@ struct AddressScopeRoutes: Sendable {
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let query = try Collection.query(request)
+        let query = try collection.query(request)
         let found = try await scopes.list(query, for: context)
         return collection.list(request, query, found, id: { $0.id.rawValue }, write)
     }

@@ -10,6 +10,13 @@ import PolicyKit
 struct AgentRoutes: Sendable {
     let agents: NetworkAgents
     let networks: NetworkEngine
+    private let collection: Collection
+
+    init(_ agents: NetworkAgents, _ networks: NetworkEngine, maximumPage: Int?) {
+        self.agents = agents
+        self.networks = networks
+        collection = Collection("agent", "agents", maximumPage: maximumPage)
+    }
 
     func register(on routes: inout RouteTable) {
         routes.add(.get, "/v2.0/agents", object: "get_agent", list)
@@ -28,7 +35,7 @@ struct AgentRoutes: Sendable {
     // MARK: Agents
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let query = try Collection.query(request)
+        let query = try collection.query(request)
         let found = try await agents.list(for: context).filter { agent in
             try query.filters.allSatisfy { filter in
                 switch filter.name {
@@ -42,21 +49,21 @@ struct AgentRoutes: Sendable {
                 }
             }
         }
-        return Collection("agent", "agents").list(request, query, found, id: \.id, write)
+        return collection.list(request, query, query.page(of: found, id: \.id), id: \.id, write)
     }
 
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let agent = try await agents.get(request.parameter("id"), for: context)
-        return Collection("agent", "agents").one(agent, fields: Collection.fields(request), write)
+        return collection.one(agent, fields: Collection.fields(request), write)
     }
 
     private func update(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let (description, isEnabled) = try await Collection("agent", "agents").change(request) { reader in
+        let (description, isEnabled) = try await collection.change(request) { reader in
             (try reader.string("description"), try reader.bool("admin_state_up", default: true))
         }
         let agent = try await agents.update(
             request.parameter("id"), description: description, isEnabled: isEnabled, for: context)
-        return Collection("agent", "agents").one(agent, fields: nil, write)
+        return collection.one(agent, fields: nil, write)
     }
 
     private func write(_ agent: NetworkAgentInfo, _ out: inout ResourceWriter) {
@@ -81,9 +88,9 @@ struct AgentRoutes: Sendable {
 
     private func zones(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let zone = try await agents.zone(for: context)
-        let query = try Collection.query(request)
+        let filters = Collection.filters(request)
         let rows = ["network", "router"].filter { resource in
-            query.filters.allSatisfy { filter in
+            filters.allSatisfy { filter in
                 switch filter.name {
                 case "resource": filter.values.contains(resource)
                 case "name": filter.values.contains(zone)

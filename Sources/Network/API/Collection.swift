@@ -13,10 +13,13 @@ struct Collection: Sendable {
     let plural: StaticString
     /// `/v2.0/networks`.
     let path: String
+    /// Most objects on a page; nil: no limit.
+    private let maximumPage: Int?
 
-    init(_ name: String, _ plural: StaticString) {
+    init(_ name: String, _ plural: StaticString, maximumPage: Int?) {
         self.name = name
         self.plural = plural
+        self.maximumPage = maximumPage
         path = "/v2.0/" + String(plural.description.map { $0 == "_" ? "-" : $0 })
     }
 
@@ -34,7 +37,10 @@ struct Collection: Sendable {
                 throw AttributeReader.bad("Resource body required")
             }
             // neutron takes each element bare, or under its own name once more.
-            return (try objects.map { try draft($0.object?.count == 1 ? $0[name] ?? $0 : $0, isCreate: true, read) }, true)
+            let drafts = try objects.map { object in
+                try draft(object.object?.count == 1 ? object[name] ?? object : object, isCreate: true, read)
+            }
+            return (drafts, true)
         }
         guard let object = body[name] else { throw missingBody(body) }
         return ([try draft(object, isCreate: true, read)], false)
@@ -88,17 +94,23 @@ struct Collection: Sendable {
         return names.isEmpty ? nil : Set(names)
     }
 
-    static func query(_ request: APIRequest) throws -> ListQuery {
-        var query = ListQuery()
-        query.fields = fields(request)
+    static func filters(_ request: APIRequest) -> [(name: String, values: [String])] {
+        var filters: [(name: String, values: [String])] = []
         for (name, value) in request.http.query where !reserved.contains(name) {
-            if let index = query.filters.firstIndex(where: { $0.name == name }) {
-                query.filters[index].values.append(value)
+            if let index = filters.firstIndex(where: { $0.name == name }) {
+                filters[index].values.append(value)
             } else {
-                query.filters.append((name, [value]))
+                filters.append((name, [value]))
             }
         }
-        query.sorts = try sorts(request)
+        return filters
+    }
+
+    func query(_ request: APIRequest) throws -> ListQuery {
+        var query = ListQuery()
+        query.fields = Self.fields(request)
+        query.filters = Self.filters(request)
+        query.sorts = try Self.sorts(request)
         query.limit = try limit(request)
         if query.limit != nil { query.marker = request.query("marker").flatMap { $0.isEmpty ? nil : $0 } }
         query.isReversed = request.query("page_reverse")?.lowercased() == "true"
@@ -118,12 +130,13 @@ struct Collection: Sendable {
         return zip(keys, directions).map { (key: $0, isAscending: $1 == "asc") }
     }
 
-    private static func limit(_ request: APIRequest) throws -> Int? {
-        guard let text = request.query("limit") else { return nil }
+    /// neutron: no limit, and a limit of 0, ask for everything, which is the largest page where the operator set one.
+    private func limit(_ request: APIRequest) throws -> Int? {
+        guard let text = request.query("limit") else { return maximumPage }
         guard let limit = Int(text), limit >= 0 else {
             throw NetworkFault.badRequest("limit", "Limit must be an integer 0 or greater and not '\(text.prefix(32))'")
         }
-        return limit == 0 ? nil : limit
+        return limit == 0 ? maximumPage : min(limit, maximumPage ?? limit)
     }
 
     // MARK: Answers
@@ -201,6 +214,16 @@ struct Collection: Sendable {
 extension String {
     fileprivate func replacingPrefix(_ prefix: String) -> String {
         hasPrefix(prefix) ? String(dropFirst(prefix.count)) : self
+    }
+}
+
+extension ListQuery {
+    /// The page of a list that is no table. As in neutron, an unknown marker is one behind the last.
+    func page<T>(of objects: [T], id: (T) -> String) -> [T] {
+        guard let limit else { return objects }
+        let place = marker.map { marker in objects.firstIndex { id($0) == marker } ?? objects.count }
+        if isReversed { return Array(objects[..<(place ?? objects.count)].suffix(limit)) }
+        return Array(objects.dropFirst(place.map { $0 + 1 } ?? 0).prefix(limit))
     }
 }
 

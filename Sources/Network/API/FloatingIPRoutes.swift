@@ -9,9 +9,12 @@ import PolicyKit
 /// /v2.0/floatingips
 struct FloatingIPRoutes: Sendable {
     let floatingIPs: FloatingIPEngine
-    private let collection = Collection("floatingip", "floatingips")
+    private let collection: Collection
 
-    init(_ floatingIPs: FloatingIPEngine) { self.floatingIPs = floatingIPs }
+    init(_ floatingIPs: FloatingIPEngine, maximumPage: Int?) {
+        self.floatingIPs = floatingIPs
+        collection = Collection("floatingip", "floatingips", maximumPage: maximumPage)
+    }
 
     func register(on routes: inout RouteTable) {
         routes.add(.get, collection.path, object: "get_floatingip", list)
@@ -22,7 +25,7 @@ struct FloatingIPRoutes: Sendable {
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let query = try Collection.query(request)
+        let query = try collection.query(request)
         let found = try await floatingIPs.list(query, for: context)
         return collection.list(request, query, found, id: { $0.id.rawValue }, FloatingIPWire.write)
     }

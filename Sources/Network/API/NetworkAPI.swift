@@ -18,21 +18,22 @@ package struct NetworkAPI: ServiceAPI {
     package init(_ environment: NetworkEnvironment, policyOverrides: [String: String] = [:]) throws {
         enforcer = try PolicyEnforcer(NetworkPolicies.rules, overrides: policyOverrides)
         let zone = environment.config.availabilityZone
+        let page = environment.config.maximumPage
         let networks = NetworkEngine(environment)
         var routes = RouteTable()
         ExtensionRoutes(environment.driver.capabilities).register(on: &routes)
-        NetworkRoutes(networks, zone: zone).register(on: &routes)
-        SubnetRoutes(SubnetEngine(environment)).register(on: &routes)
-        SubnetPoolRoutes(SubnetPoolEngine(environment)).register(on: &routes)
-        AddressScopeRoutes(AddressScopeEngine(environment)).register(on: &routes)
-        PortRoutes(PortEngine(environment)).register(on: &routes)
-        RouterRoutes(RouterEngine(environment), zone: zone).register(on: &routes)
-        FloatingIPRoutes(FloatingIPEngine(environment)).register(on: &routes)
-        SecurityGroupRoutes(SecurityGroupEngine(environment)).register(on: &routes)
-        RBACRoutes(RBACEngine(environment)).register(on: &routes)
+        NetworkRoutes(networks, zone: zone, maximumPage: page).register(on: &routes)
+        SubnetRoutes(SubnetEngine(environment), maximumPage: page).register(on: &routes)
+        SubnetPoolRoutes(SubnetPoolEngine(environment), maximumPage: page).register(on: &routes)
+        AddressScopeRoutes(AddressScopeEngine(environment), maximumPage: page).register(on: &routes)
+        PortRoutes(PortEngine(environment), maximumPage: page).register(on: &routes)
+        RouterRoutes(RouterEngine(environment), zone: zone, maximumPage: page).register(on: &routes)
+        FloatingIPRoutes(FloatingIPEngine(environment), maximumPage: page).register(on: &routes)
+        SecurityGroupRoutes(SecurityGroupEngine(environment), maximumPage: page).register(on: &routes)
+        RBACRoutes(RBACEngine(environment), maximumPage: page).register(on: &routes)
         TagRoutes(TagEngine(environment)).register(on: &routes)
         QuotaRoutes(NetworkQuotaEngine(environment)).register(on: &routes)
-        AgentRoutes(agents: NetworkAgents(environment), networks: networks).register(on: &routes)
+        AgentRoutes(NetworkAgents(environment), networks, maximumPage: page).register(on: &routes)
         self.routes = routes
     }
 

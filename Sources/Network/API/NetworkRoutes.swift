@@ -10,11 +10,12 @@ import PolicyKit
 struct NetworkRoutes: Sendable {
     let networks: NetworkEngine
     let zone: String
-    private let collection = Collection("network", "networks")
+    private let collection: Collection
 
-    init(_ networks: NetworkEngine, zone: String) {
+    init(_ networks: NetworkEngine, zone: String, maximumPage: Int?) {
         self.networks = networks
         self.zone = zone
+        collection = Collection("network", "networks", maximumPage: maximumPage)
     }
 
     func register(on routes: inout RouteTable) {
@@ -26,7 +27,7 @@ struct NetworkRoutes: Sendable {
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let query = try Collection.query(request)
+        let query = try collection.query(request)
         let found = try await networks.list(query, for: context)
         return collection.list(request, query, found, id: { $0.id.rawValue }, writer(context))
     }

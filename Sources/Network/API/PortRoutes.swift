@@ -9,9 +9,12 @@ import PolicyKit
 /// /v2.0/ports
 struct PortRoutes: Sendable {
     let ports: PortEngine
-    private let collection = Collection("port", "ports")
+    private let collection: Collection
 
-    init(_ ports: PortEngine) { self.ports = ports }
+    init(_ ports: PortEngine, maximumPage: Int?) {
+        self.ports = ports
+        collection = Collection("port", "ports", maximumPage: maximumPage)
+    }
 
     func register(on routes: inout RouteTable) {
         routes.add(.get, collection.path, object: "get_port", list)
@@ -22,7 +25,7 @@ struct PortRoutes: Sendable {
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let query = try Collection.query(request)
+        let query = try collection.query(request)
         let found = try await ports.list(query, for: context)
         return collection.list(request, query, found, id: { $0.id.rawValue }, writer(context))
     }

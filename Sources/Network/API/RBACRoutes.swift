@@ -8,9 +8,12 @@ import PolicyKit
 /// /v2.0/rbac-policies
 struct RBACRoutes: Sendable {
     let policies: RBACEngine
-    private let collection = Collection("rbac_policy", "rbac_policies")
+    private let collection: Collection
 
-    init(_ policies: RBACEngine) { self.policies = policies }
+    init(_ policies: RBACEngine, maximumPage: Int?) {
+        self.policies = policies
+        collection = Collection("rbac_policy", "rbac_policies", maximumPage: maximumPage)
+    }
 
     func register(on routes: inout RouteTable) {
         routes.add(.get, collection.path, object: "get_rbac_policy", list)
@@ -21,7 +24,7 @@ struct RBACRoutes: Sendable {
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let query = try Collection.query(request)
+        let query = try collection.query(request)
         let found = try await policies.list(query, for: context)
         return collection.list(request, query, found, id: { $0.id.rawValue }, write)
     }

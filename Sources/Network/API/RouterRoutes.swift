@@ -10,11 +10,12 @@ import PolicyKit
 struct RouterRoutes: Sendable {
     let routers: RouterEngine
     let zone: String
-    private let collection = Collection("router", "routers")
+    private let collection: Collection
 
-    init(_ routers: RouterEngine, zone: String) {
+    init(_ routers: RouterEngine, zone: String, maximumPage: Int?) {
         self.routers = routers
         self.zone = zone
+        collection = Collection("router", "routers", maximumPage: maximumPage)
     }
 
     func register(on routes: inout RouteTable) {
@@ -31,7 +32,7 @@ struct RouterRoutes: Sendable {
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let query = try Collection.query(request)
+        let query = try collection.query(request)
         let found = try await routers.list(query, for: context)
         return collection.list(request, query, found, id: { $0.id.rawValue }, write)
     }

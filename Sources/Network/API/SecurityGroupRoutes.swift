@@ -9,10 +9,14 @@ import PolicyKit
 /// /v2.0/security-groups and /v2.0/security-group-rules
 struct SecurityGroupRoutes: Sendable {
     let groups: SecurityGroupEngine
-    private let collection = Collection("security_group", "security_groups")
-    private let rules = Collection("security_group_rule", "security_group_rules")
+    private let collection: Collection
+    private let rules: Collection
 
-    init(_ groups: SecurityGroupEngine) { self.groups = groups }
+    init(_ groups: SecurityGroupEngine, maximumPage: Int?) {
+        self.groups = groups
+        collection = Collection("security_group", "security_groups", maximumPage: maximumPage)
+        rules = Collection("security_group_rule", "security_group_rules", maximumPage: maximumPage)
+    }
 
     func register(on routes: inout RouteTable) {
         routes.add(.get, collection.path, object: "get_security_group", list)
@@ -29,7 +33,7 @@ struct SecurityGroupRoutes: Sendable {
     // MARK: Groups
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let query = try Collection.query(request)
+        let query = try collection.query(request)
         let found = try await groups.list(query, for: context)
         return collection.list(request, query, found, id: { $0.id.rawValue }, SecurityGroupWire.write)
     }
@@ -60,7 +64,7 @@ struct SecurityGroupRoutes: Sendable {
     // MARK: Rules
 
     private func listRules(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let query = try Collection.query(request)
+        let query = try rules.query(request)
         let found = try await groups.listRules(query, for: context)
         return rules.list(request, query, found, id: { $0.id.rawValue }, SecurityGroupRuleWire.write)
     }

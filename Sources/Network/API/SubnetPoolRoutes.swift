@@ -8,9 +8,12 @@ import PolicyKit
 /// /v2.0/subnetpools
 struct SubnetPoolRoutes: Sendable {
     let pools: SubnetPoolEngine
-    private let collection = Collection("subnetpool", "subnetpools")
+    private let collection: Collection
 
-    init(_ pools: SubnetPoolEngine) { self.pools = pools }
+    init(_ pools: SubnetPoolEngine, maximumPage: Int?) {
+        self.pools = pools
+        collection = Collection("subnetpool", "subnetpools", maximumPage: maximumPage)
+    }
 
     func register(on routes: inout RouteTable) {
         routes.add(.get, collection.path, object: "get_subnetpool", list)
@@ -29,7 +32,7 @@ struct SubnetPoolRoutes: Sendable {
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let query = try Collection.query(request)
+        let query = try collection.query(request)
         let found = try await pools.list(query, for: context)
         return collection.list(request, query, found, id: { $0.id.rawValue }, SubnetPoolWire.write)
     }

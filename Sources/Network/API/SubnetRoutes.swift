@@ -9,9 +9,12 @@ import PolicyKit
 /// /v2.0/subnets
 struct SubnetRoutes: Sendable {
     let subnets: SubnetEngine
-    private let collection = Collection("subnet", "subnets")
+    private let collection: Collection
 
-    init(_ subnets: SubnetEngine) { self.subnets = subnets }
+    init(_ subnets: SubnetEngine, maximumPage: Int?) {
+        self.subnets = subnets
+        collection = Collection("subnet", "subnets", maximumPage: maximumPage)
+    }
 
     func register(on routes: inout RouteTable) {
         routes.add(.get, collection.path, object: "get_subnet", list)
@@ -22,7 +25,7 @@ struct SubnetRoutes: Sendable {
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let query = try Collection.query(request)
+        let query = try collection.query(request)
         let found = try await subnets.list(query, for: context)
         return collection.list(request, query, found, id: { $0.id.rawValue }, SubnetWire.write)
     }

@@ -114,6 +114,21 @@ package struct LocalSwitch: Service {
         }
     }
 
+    /// Whether a device is plugged into this bridge alone, with these external ids.
+    package func hasPort(_ device: String, on bridge: String, externalIDs: [String: String]) async throws -> Bool {
+        try await connection.ready(within: Self.readyLimit)
+        return try connection.read { replica in
+            guard let port = replica.find(.column(table: "Port", column: "name"), .string(device)).first,
+                replica.find(.column(table: "Bridge", column: "ports"), .uuid(port))
+                    == replica.find(.column(table: "Bridge", column: "name"), .string(bridge))
+            else { return false }
+            return (replica.row("Port", port)?.uuids("interfaces") ?? []).contains { interface in
+                let actual = replica.row("Interface", interface)?["external_ids"]?.stringMap ?? [:]
+                return externalIDs.allSatisfy { actual[$0.key] == $0.value }
+            }
+        }
+    }
+
     /// Unplugs a device, whatever bridge it is on. Not an error when it is on none.
     package func removePort(_ device: String) async throws {
         try await change { replica, transaction in

@@ -30,10 +30,7 @@ package struct NetworkAgent: Service {
     }
 
     private static let readyLimit = Duration.seconds(30)
-    private static let scanInterval = Duration.seconds(60)
     private static let retryPause = Duration.seconds(2)
-    /// A network keeps its namespace for so long after its last port left: guests that restart come back at once.
-    private static let idleLimit = Duration.seconds(5)
 
     private let configuration: Configuration
     private let local: LocalSwitch
@@ -70,19 +67,13 @@ package struct NetworkAgent: Service {
         }
     }
 
-    /// What the loop remembers between its rounds.
-    private struct Progress {
-        var built: [NetworkID: MetadataNetwork] = [:]
-        var idleSince: [NetworkID: ContinuousClock.Instant] = [:]
-    }
-
     private func reconcile() async {
-        var progress = Progress()
+        var keeper = MetadataKeeper(namespaces)
         while !Task.isCancelled {
-            var pause = Self.scanInterval
+            var pause = MetadataKeeper.scanInterval
             do {
                 try await southbound.ready(within: Self.readyLimit)
-                pause = try await round(&progress)
+                if let wanted = try await wanted() { pause = try await keeper.round(wanted) }
             } catch {
                 guard !Task.isCancelled else { return }
                 log.warning("metadata not ready", ["error": "\(error)"])
@@ -92,50 +83,12 @@ package struct NetworkAgent: Service {
         }
     }
 
-    /// One comparison. Returns when the next is due.
-    private func round(_ progress: inout Progress) async throws -> Duration {
+    /// The networks with guests here. Nil: nothing is known of this host, before ovn-controller makes its chassis and
+    /// while it is away.
+    private func wanted() async throws -> [NetworkID: MetadataNetwork]? {
         let chassis = try southbound.read { MetadataPlan.chassis(configuration.chassis, $0) }
-        // ovn-controller makes the chassis; before that, and while it is away, nothing is known of this host.
-        guard let chassis else { return Self.scanInterval }
+        guard let chassis else { return nil }
         try await southbound.watch("Port_Binding", where: MetadataPlan.conditions(chassis: chassis))
-        let wanted = try southbound.read { MetadataPlan.networks(on: chassis, $0) }
-        var failure: (any Error)?
-        for (id, network) in wanted {
-            progress.idleSince[id] = nil
-            guard progress.built[id] != network else { continue }
-            do {
-                try await namespaces.build(network)
-                progress.built[id] = network
-                log.info("metadata on", ["network": id])
-            } catch {
-                // The other networks must not wait for this one.
-                log.warning("metadata not built", ["network": id, "error": "\(error)"])
-                failure = error
-            }
-        }
-        let pause = try await removeIdle(wanted, &progress)
-        if let failure { throw failure }
-        return pause
-    }
-
-    /// Removes what no guest has needed for a while. Returns when the next will be due.
-    private func removeIdle(
-        _ wanted: [NetworkID: MetadataNetwork], _ progress: inout Progress
-    ) async throws -> Duration {
-        var pause = Self.scanInterval
-        let now = ContinuousClock.now
-        for id in try namespaces.existing() where wanted[id] == nil {
-            let since = progress.idleSince[id] ?? now
-            progress.idleSince[id] = since
-            guard now - since >= Self.idleLimit else {
-                pause = min(pause, Self.idleLimit - (now - since) + .milliseconds(10))
-                continue
-            }
-            try await namespaces.remove(id)
-            progress.built[id] = nil
-            progress.idleSince[id] = nil
-            log.info("metadata off", ["network": id])
-        }
-        return pause
+        return try southbound.read { MetadataPlan.networks(on: chassis, $0) }
     }
 }

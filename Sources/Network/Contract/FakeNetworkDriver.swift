@@ -11,11 +11,13 @@ package final class FakeNetworkDriver: NetworkDriver {
         var listeners: [Int: AsyncStream<PortStateChange>.Continuation] = [:]
         var nextListener = 0
         var failures: [any Error] = []
+        var refused: Set<LogicalKey> = []
         var comesUp = true
         var applied = 0
         var chassis: [NetworkChassis] = []
     }
     private let state: Mutex<State>
+    private let afterLook = Mutex<(@Sendable () async -> Void)?>(nil)
 
     package let capabilities = {
         var capabilities = NetworkCapabilities(
@@ -45,6 +47,12 @@ package final class FakeNetworkDriver: NetworkDriver {
     /// The next calls of `apply` and `synchronize` throw these, in order.
     package func failNext(_ errors: [any Error]) { state.withLock { $0.failures += errors } }
 
+    /// Objects that every call refuses from now on, whether they are given or removed.
+    package func refuse(_ keys: Set<LogicalKey>) { state.withLock { $0.refused = keys } }
+
+    /// Runs once in the next `portsUp`, when its answer is old already.
+    package func afterNextLook(_ body: @escaping @Sendable () async -> Void) { afterLook.withLock { $0 = body } }
+
     /// Whether ports with a host come up by themselves.
     package func setComesUp(_ comesUp: Bool) { state.withLock { $0.comesUp = comesUp } }
 
@@ -63,6 +71,7 @@ package final class FakeNetworkDriver: NetworkDriver {
     package func apply(_ objects: [LogicalObject], removed: [LogicalKey]) async throws {
         try state.withLock { state in
             try Self.failOnce(&state)
+            try Self.refuse(objects.map(\.key) + removed, state)
             for object in objects { state.objects[object.key] = object }
             for key in removed { state.objects[key] = nil }
             state.applied += 1
@@ -70,11 +79,12 @@ package final class FakeNetworkDriver: NetworkDriver {
         }
     }
 
-    package func synchronize(_ objects: [LogicalObject]) async throws -> Int {
+    package func synchronize(_ objects: [LogicalObject], keeping kept: Set<LogicalKey>) async throws -> Int {
         try state.withLock { state in
             try Self.failOnce(&state)
-            var wanted: [LogicalKey: LogicalObject] = [:]
-            for object in objects { wanted[object.key] = object }
+            try Self.refuse(objects.map(\.key), state)
+            var wanted = state.objects.filter { kept.contains($0.key) }
+            for object in objects where !kept.contains(object.key) { wanted[object.key] = object }
             let changed = wanted.count { state.objects[$0.key] != $0.value }
             let gone = state.objects.keys.count { wanted[$0] == nil }
             state.objects = wanted
@@ -97,7 +107,15 @@ package final class FakeNetworkDriver: NetworkDriver {
         return stream
     }
 
-    package func portsUp() async throws -> Set<PortID> { state.withLock { $0.up } }
+    package func portsUp() async throws -> Set<PortID> {
+        let up = state.withLock { $0.up }
+        let body = afterLook.withLock { body in
+            defer { body = nil }
+            return body
+        }
+        await body?()
+        return up
+    }
 
     package func chassis() async throws -> [NetworkChassis] { state.withLock { $0.chassis } }
 
@@ -105,6 +123,12 @@ package final class FakeNetworkDriver: NetworkDriver {
 
     private static func failOnce(_ state: inout State) throws {
         if !state.failures.isEmpty { throw state.failures.removeFirst() }
+    }
+
+    private static func refuse(_ keys: [LogicalKey], _ state: State) throws {
+        if let key = keys.first(where: state.refused.contains) {
+            throw CloudError(.conflict, "The data plane refused the change.", cause: "\(key)")
+        }
     }
 
     private static func tell(_ changes: [PortStateChange], _ state: inout State) {

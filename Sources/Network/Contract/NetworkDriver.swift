@@ -289,7 +289,11 @@ package struct LogicalSecurityGroup: Sendable, Equatable {
 /// What a data plane does for the network engine. Every call may be repeated.
 ///
 /// Order of objects in one call does not matter: a driver that meets a reference to an object that is not there yet
-/// keeps what it can and completes it when the other arrives.
+/// keeps what it can and completes it when the other arrives. Each call gives what is newest; who has several callers
+/// lets one at a time read and call.
+///
+/// `apply` and `synchronize` throw `.unavailable` when the data plane cannot be reached or did not answer: they may
+/// have been done or not. Any other `CloudError` is a refusal: nothing was done, and the same will be refused again.
 package protocol NetworkDriver: Sendable {
     /// Features this data plane has; the engine refuses the rest before it asks.
     var capabilities: NetworkCapabilities { get }
@@ -298,9 +302,9 @@ package protocol NetworkDriver: Sendable {
     /// durably; the hosts follow. One call is one transaction where the data plane has such.
     func apply(_ objects: [LogicalObject], removed: [LogicalKey]) async throws
 
-    /// Makes the whole data plane equal to `objects`: creates, corrects, removes what is not named. Returns how many
-    /// things it had to change, so 0 means that both sides were equal.
-    func synchronize(_ objects: [LogicalObject]) async throws -> Int
+    /// Makes the whole data plane equal to `objects`: creates, corrects, removes what is not named. What `kept` names
+    /// stays as it is. Returns how many things it had to change, so 0 means that both sides were equal.
+    func synchronize(_ objects: [LogicalObject], keeping kept: Set<LogicalKey>) async throws -> Int
 
     /// Ports that came up (plugged and programmed on a host) or went down. After a reconnect, every port's state again.
     func portStates() -> AsyncStream<PortStateChange>
@@ -310,6 +314,17 @@ package protocol NetworkDriver: Sendable {
 
     /// Hosts of the data plane, for the agent list.
     func chassis() async throws -> [NetworkChassis]
+}
+
+extension NetworkDriver {
+    package func synchronize(_ objects: [LogicalObject]) async throws -> Int {
+        try await synchronize(objects, keeping: [])
+    }
+}
+
+extension CloudError {
+    /// Of a driver's call: the data plane is there and does not take these objects.
+    package var isRefusal: Bool { code != .unavailable }
 }
 
 package struct PortStateChange: Sendable, Equatable {

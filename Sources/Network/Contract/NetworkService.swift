@@ -118,7 +118,8 @@ package protocol NetworkService: Sendable {
     /// Group ids for names or ids. Throws `.badRequest` naming the one that does not exist, or is ambiguous.
     func securityGroups(named names: [String], for principal: Principal) async throws -> [SecurityGroupID]
 
-    /// Makes the port with `id`, or returns it when it is there: a saga may ask twice. `.overQuota` when there is no room.
+    /// Makes the port with `id`, or returns it when it is there: a saga may ask twice. `.overQuota` when there is no
+    /// room.
     func ensureServerPort(
         _ id: PortID, _ request: ServerPortRequest, server: String, zone: String, for principal: Principal
     ) async throws -> ServerPort
@@ -132,8 +133,8 @@ package protocol NetworkService: Sendable {
     /// Deletes a port that Compute made; lets go of one that the user brought. Not an error when it is gone.
     func releasePort(_ id: PortID, server: String) async throws
 
-    /// Puts every port of `server` into a security group, or takes them out. Throws `.notFound` when there is no port to
-    /// take out, `.badRequest` when a port can be in no group.
+    /// Puts every port of `server` into a security group, or takes them out. Throws `.notFound` when there is no port
+    /// to take out, `.badRequest` when a port can be in no group.
     func setSecurityGroup(
         _ id: SecurityGroupID, isMember: Bool, ofServer server: String, in project: ProjectID
     ) async throws

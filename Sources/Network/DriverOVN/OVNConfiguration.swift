@@ -17,15 +17,11 @@ package struct OVNConfiguration: Sendable {
     package var gatewayChassisLimit: Int
     /// A chassis that has not followed for so long is shown as down.
     package var agentDownTime: Duration
-    /// For so long after an `apply`, `synchronize` believes it more than the objects it is given: its caller may have
-    /// read them before.
-    package var applyGrace: Duration
 
     package init(
         northbound: [OVSDBEndpoint], southbound: [OVSDBEndpoint], distributesFloatingAddresses: Bool = false,
         dnsServers: [String] = [], dnsDomain: String = "openstacklocal", dhcpLeaseSeconds: Int = 43200,
-        gatewayChassisLimit: Int = 5, agentDownTime: Duration = .seconds(75),
-        applyGrace: Duration = .seconds(5)
+        gatewayChassisLimit: Int = 5, agentDownTime: Duration = .seconds(75)
     ) {
         self.northbound = northbound
         self.southbound = southbound
@@ -35,7 +31,6 @@ package struct OVNConfiguration: Sendable {
         self.dhcpLeaseSeconds = dhcpLeaseSeconds
         self.gatewayChassisLimit = gatewayChassisLimit
         self.agentDownTime = agentDownTime
-        self.applyGrace = applyGrace
     }
 
     /// The sockets of `ovn-central` on this host.

@@ -35,10 +35,12 @@ struct OVNDiffer {
         let column: String
     }
 
-    /// `units` nil: everything that the driver owns.
-    static func plan(_ rows: [OVNRow], in units: Set<OVNUnit>?, _ replica: OVSDBReplica) -> OVNPlan {
+    /// `units` nil: everything that the driver owns, but for what `kept` owns.
+    static func plan(
+        _ rows: [OVNRow], in units: Set<OVNUnit>?, keeping kept: Set<OVNUnit> = [], _ replica: OVSDBReplica
+    ) -> OVNPlan {
         var differ = OVNDiffer(replica: replica, rows: rows)
-        differ.match(units)
+        differ.match(units, Set(kept.map(\.text)))
         differ.chooseInserts()
         differ.writeInserts()
         differ.writeUpdates()
@@ -54,7 +56,7 @@ struct OVNDiffer {
 
     // MARK: What is there
 
-    private mutating func match(_ units: Set<OVNUnit>?) {
+    private mutating func match(_ units: Set<OVNUnit>?, _ kept: Set<String>) {
         for key in wanted.keys {
             // Two controllers may have inserted it at once: the first by order stays, the others go.
             let found = replica.find(OVNNorthbound.id(key.table), .string(key.id)).sorted()
@@ -62,7 +64,7 @@ struct OVNDiffer {
             for surplus in found.dropFirst() { removed.insert(TableRow(table: key.table, id: surplus)) }
         }
         for table in OVNTable.allCases {
-            for id in owned(table, units) {
+            for id in owned(table, units, kept) {
                 let row = replica.row(table.rawValue, id) ?? [:]
                 let key = OVNKey(table, row.value("external_ids", key: OVNRow.rowID) ?? "")
                 if wanted[key] == nil { removed.insert(TableRow(table: table, id: id)) }
@@ -70,10 +72,10 @@ struct OVNDiffer {
         }
     }
 
-    private func owned(_ table: OVNTable, _ units: Set<OVNUnit>?) -> [RowID] {
+    private func owned(_ table: OVNTable, _ units: Set<OVNUnit>?, _ kept: Set<String>) -> [RowID] {
         if let units { return units.flatMap { replica.find(OVNNorthbound.owner(table), .string($0.text)) } }
         return replica.rows(table.rawValue).compactMap { id, row in
-            row.value("external_ids", key: OVNRow.ownerID) == nil ? nil : id
+            row.value("external_ids", key: OVNRow.ownerID).flatMap { kept.contains($0) ? nil : id }
         }
     }
 

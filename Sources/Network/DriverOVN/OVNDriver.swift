@@ -9,24 +9,9 @@ import Synchronization
 /// Network's data plane on OVN: writes what is wanted into the Northbound database, reads which ports are up from there
 /// and which hosts there are from the Southbound one. `ovn-northd` and the hosts' `ovn-controller` do the rest.
 ///
-/// Wanted objects stay in memory, so that a change is completed where it touches others. Call `synchronize` once after
-/// the start: until then the driver writes no more than the objects it is given.
+/// Objects that the data plane has taken stay in memory, so that a change is completed where it touches others. Call
+/// `synchronize` once after the start: until then the driver writes no more than the objects it is given.
 package final class OVNDriver: NetworkDriver, Service {
-    /// A recent `apply`: newer than what a caller of `synchronize` may have read.
-    private struct Recent {
-        var object: LogicalObject?
-        /// Nil while the call runs.
-        var until: ContinuousClock.Instant?
-        var call: UInt64
-    }
-    private struct State {
-        var world = OVNWorld()
-        var dirty: Set<OVNUnit> = []
-        var isSynchronized = false
-        var recent: [LogicalKey: Recent] = [:]
-        var calls: UInt64 = 0
-    }
-
     /// How long a data base may take to come, and how often a transaction that met another writer is tried.
     private static let readyLimit = Duration.seconds(10)
     private static let attempts = 4
@@ -41,8 +26,8 @@ package final class OVNDriver: NetworkDriver, Service {
     private let states: OVNPortStates
     private let hosts = OVNHosts()
     private let chassisChanged: Signal
-    private let state = Mutex(State())
-    /// One transaction at a time; calls that come meanwhile are written together by the next.
+    private let known = Mutex(OVNKnowledge())
+    /// One transaction at a time.
     private let lane = AsyncSlots("ovn", slots: 1)
     private let log = Logger("ovn")
 
@@ -73,27 +58,31 @@ package final class OVNDriver: NetworkDriver, Service {
     // MARK: NetworkDriver
 
     package func apply(_ objects: [LogicalObject], removed: [LogicalKey]) async throws {
-        let (units, call) = state.withLock { state -> (Set<OVNUnit>, UInt64) in
-            state.calls += 1
-            var units: Set<OVNUnit> = []
-            for object in objects {
-                units.formUnion(note(object, at: object.key, &state))
+        let changes = objects.map { ($0.key, Optional($0)) } + removed.map { ($0, nil) }
+        try await lane.run {
+            let work = self.known.withLock { $0.take(changes) }
+            do {
+                try await self.write(work.units, and: work.owed)
+                self.known.withLock { $0.accept(changes.map(\.0)) }
+            } catch {
+                self.known.withLock { $0.takeBack(work, isRefused: (error as? CloudError)?.isRefusal ?? false) }
+                throw error
             }
-            for key in removed { units.formUnion(note(nil, at: key, &state)) }
-            state.dirty.formUnion(units)
-            return (units, state.calls)
         }
-        defer { settle(call, objects.map(\.key) + removed) }
-        guard !units.isEmpty else { return }
-        try await lane.run { try await self.flush(units) }
     }
 
-    package func synchronize(_ objects: [LogicalObject]) async throws -> Int {
+    package func synchronize(_ objects: [LogicalObject], keeping kept: Set<LogicalKey>) async throws -> Int {
         try await lane.run {
-            self.state.withLock { self.replaceWorld(objects, &$0) }
-            let changes = try await self.write(nil)
-            self.state.withLock { $0.isSynchronized = true }
-            return changes
+            let before = self.known.withLock { $0.replace(with: objects, keeping: kept) }
+            do {
+                let changes = try await self.write(nil)
+                self.known.withLock { $0.isSynchronized = true }
+                self.chassisChanged.wake()
+                return changes
+            } catch {
+                self.known.withLock { $0.restore(before) }
+                throw error
+            }
         }
     }
 
@@ -112,58 +101,37 @@ package final class OVNDriver: NetworkDriver, Service {
         return try southbound.read { hosts.chassis($0, downAfter: configuration.agentDownTime, now: .now) }
     }
 
-    // MARK: World
-
-    private func note(_ object: LogicalObject?, at key: LogicalKey, _ state: inout State) -> Set<OVNUnit> {
-        state.recent[key] = Recent(object: object, until: nil, call: state.calls)
-        let units = object.map { state.world.set($0) } ?? state.world.remove(key)
-        // With half the world unknown, what belongs to many objects would be computed from a part of them.
-        return state.isSynchronized ? units : units.intersection([key.unit])
-    }
-
-    private func settle(_ call: UInt64, _ keys: [LogicalKey]) {
-        let now = ContinuousClock.now
-        state.withLock { state in
-            for key in keys where state.recent[key]?.call == call {
-                state.recent[key]?.until = now + configuration.applyGrace
-            }
-            if state.recent.count > 4096 {
-                state.recent = state.recent.filter { $0.value.until.map { $0 > now } ?? true }
-            }
-        }
-    }
-
-    private func replaceWorld(_ objects: [LogicalObject], _ state: inout State) {
-        let now = ContinuousClock.now
-        state.recent = state.recent.filter { $0.value.until.map { $0 > now } ?? true }
-        var world = OVNWorld(objects, gatewayChassis: state.world.gatewayChassis)
-        for (key, recent) in state.recent {
-            _ = recent.object.map { world.set($0) } ?? world.remove(key)
-        }
-        state.world = world
-    }
-
     // MARK: Writing
 
-    /// Writes the units of one call, and what others wait to have written.
-    private func flush(_ own: Set<OVNUnit>) async throws {
-        let work = state.withLock { state -> Set<OVNUnit> in
-            // The call before this one may have taken them along.
-            guard !own.isDisjoint(with: state.dirty) else { return [] }
-            defer { state.dirty = [] }
-            return state.dirty
-        }
-        guard !work.isEmpty else { return }
+    /// Writes a call's own units, and with them what is owed. What is owed must not fail the call.
+    private func write(_ own: Set<OVNUnit>, and owed: Set<OVNUnit>) async throws {
+        guard !own.isEmpty || !owed.isEmpty else { return }
         do {
-            try await write(work)
-        } catch let error as CloudError where error.code == .conflict {
-            // One bad object must not fail the calls of others: each then writes its own.
-            let others = work.subtracting(own)
-            state.withLock { $0.dirty.formUnion(others) }
-            guard !others.isEmpty else { throw error }
+            try await write(own.union(owed))
+        } catch let error as CloudError where error.isRefusal && !owed.isSubset(of: own) {
+            known.withLock { $0.owed.formUnion(owed) }
+            chassisChanged.wake()
             try await write(own)
+        }
+    }
+
+    /// Writes what is owed. A unit that is refused is left to `synchronize`: it must not hold up the others.
+    private func writeOwed() async throws {
+        let owed = known.withLock { $0.takeOwed() }
+        do {
+            do {
+                if !owed.isEmpty { try await write(owed) }
+            } catch let error as CloudError where error.isRefusal {
+                for unit in owed.sorted(by: { $0.text < $1.text }) {
+                    do {
+                        try await write([unit])
+                    } catch let error as CloudError where error.isRefusal {
+                        log.error("rows are refused", ["unit": unit.text, "error": error.description])
+                    }
+                }
+            }
         } catch {
-            state.withLock { $0.dirty.formUnion(work) }
+            known.withLock { $0.owed.formUnion(owed) }
             throw error
         }
     }
@@ -173,11 +141,11 @@ package final class OVNDriver: NetworkDriver, Service {
     private func write(_ units: Set<OVNUnit>?) async throws -> Int {
         try await northbound.ready(within: Self.readyLimit)
         do {
-            _ = try refreshChassis()
+            try refreshChassis()
         } catch {
             // Without knowledge of the hosts the gateways would lose theirs. Old knowledge will do.
             try await southbound.ready(within: Self.readyLimit)
-            _ = try refreshChassis()
+            try refreshChassis()
         }
         var attempt = 1
         while true {
@@ -200,35 +168,32 @@ package final class OVNDriver: NetworkDriver, Service {
     private func plan(_ units: Set<OVNUnit>?) throws -> OVNPlan {
         try northbound.read { replica in
             let isBare = replica.find(OVNNorthbound.id(.portGroup), .string(OVNTranslation.dropGroup)).isEmpty
-            return state.withLock { state in
-                let translation = OVNTranslation(world: state.world, configuration: configuration)
+            return known.withLock { known in
+                let translation = OVNTranslation(world: known.world, configuration: configuration)
                 let scope = units.map { isBare ? $0.union([.shared]) : $0 }
-                return OVNDiffer.plan(translation.rows(of: scope ?? state.world.units), in: scope, replica)
+                let untouched = known.untouched
+                return OVNDiffer.plan(
+                    translation.rows(of: scope ?? known.world.units.subtracting(untouched)), in: scope,
+                    keeping: untouched, replica)
             }
         }
     }
 
     // MARK: Hosts
 
-    /// Takes the hosts from the Southbound replica. Returns the units that this changes.
-    private func refreshChassis() throws -> Set<OVNUnit> {
+    /// Takes the hosts from the Southbound replica. Gateways that are to follow them are owed then.
+    private func refreshChassis() throws {
         let chassis = try southbound.read { OVNHosts.gatewayChassis($0) }
-        return state.withLock { state in
-            guard state.world.gatewayChassis != chassis else { return [] }
-            state.world.gatewayChassis = chassis
-            guard state.isSynchronized else { return [] }
-            state.dirty.formUnion(state.world.gatewayRouters)
-            return state.world.gatewayRouters
-        }
+        known.withLock { $0.setChassis(chassis) }
     }
 
     /// Gateways follow hosts that come and go.
     private func followChassis() async {
         while await chassisChanged.wait() {
             do {
-                let units = try refreshChassis().union(state.withLock { $0.dirty })
-                guard !units.isEmpty, state.withLock({ $0.isSynchronized }) else { continue }
-                try await lane.run { try await self.flush(units) }
+                try refreshChassis()
+                guard known.withLock({ $0.isSynchronized && !$0.owed.isEmpty }) else { continue }
+                try await lane.run { try await self.writeOwed() }
             } catch {
                 guard !Task.isCancelled else { return }
                 log.warning("gateways not updated", ["error": "\(error)"])
@@ -253,17 +218,6 @@ package final class OVNDriver: NetworkDriver, Service {
                 log.debug("hosts not asked", ["error": "\(error)"])
             }
             await Signal().wait(atMost: pause)
-        }
-    }
-}
-
-extension LogicalKey {
-    var unit: OVNUnit {
-        switch self {
-        case .network(let id): .network(id.rawValue)
-        case .port(let id): .port(id.rawValue)
-        case .router(let id): .router(id.rawValue)
-        case .securityGroup(let id): .group(id.rawValue)
         }
     }
 }

@@ -54,6 +54,27 @@ struct OVNWorld: Sendable {
         Set(routers.values.filter { $0.interfaces.contains(where: \.isGateway) }.map { .router($0.id.rawValue) })
     }
 
+    subscript(key: LogicalKey) -> LogicalObject? {
+        switch key {
+        case .network(let id): networks[id].map(LogicalObject.network)
+        case .port(let id): ports[id].map(LogicalObject.port)
+        case .router(let id): routers[id].map(LogicalObject.router)
+        case .securityGroup(let id): groups[id].map(LogicalObject.securityGroup)
+        }
+    }
+
+    /// Units of other objects whose rows are computed from this one, too.
+    func dependents(of key: LogicalKey) -> Set<OVNUnit> {
+        switch key {
+        case .network(let id):
+            Set((portsByNetwork[id] ?? []).map { .port($0.rawValue) })
+                .union((routersByNetwork[id] ?? []).map { .router($0.rawValue) })
+        case .port(let id): Set((routersByPort[id] ?? []).map { .router($0.rawValue) })
+        case .router(let id): Set(ports.values.filter { $0.kind == .router(id) }.map { .port($0.id.rawValue) })
+        case .securityGroup(let id): Set((portsByGroup[id] ?? []).map { .port($0.rawValue) })
+        }
+    }
+
     // MARK: Changes
 
     /// Takes the object. Returns the units whose rows may differ now, its own among them.

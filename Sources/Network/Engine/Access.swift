@@ -14,18 +14,24 @@ extension PolicyTarget {
 
     init(_ network: Network) {
         self.init(project: network.project)
-        addNetwork(project: network.project, isShared: network.isShared, isExternal: network.isExternal && network.isGranted)
+        addNetwork(
+            project: network.project, isShared: network.isShared,
+            isExternal: network.isExternal && network.isGranted)
     }
 
     /// An object of `project` on `network`.
     init(project: ProjectID, on network: Network) {
         self.init(project: project)
-        addNetwork(project: network.project, isShared: network.isShared, isExternal: network.isExternal && network.isGranted)
+        addNetwork(
+            project: network.project, isShared: network.isShared,
+            isExternal: network.isExternal && network.isGranted)
     }
 
     init(_ subnet: Subnet) {
         self.init(project: subnet.project)
-        addNetwork(project: subnet.networkProject, isShared: subnet.isShared, isExternal: subnet.isExternal && subnet.isGranted)
+        addNetwork(
+            project: subnet.networkProject, isShared: subnet.isShared,
+            isExternal: subnet.isExternal && subnet.isGranted)
     }
 
     init(_ group: SecurityGroup) {

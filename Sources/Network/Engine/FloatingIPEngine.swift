@@ -86,7 +86,7 @@ package struct FloatingIPEngine: Sendable {
         }
         let port = try PortOperations.insert(
             portDraft, project: ProjectID(""), on: network, checksQuota: false, change)
-        guard let address = port.fixedIPs.first(where: { !$0.address.isIPv6 }) else {
+        guard let address = try port.fixedIPs.first(where: { !$0.address.isIPv6 }) else {
             throw CloudError.conflict(
                 "No IPv4 address is left on external network \(network.id).", kind: "ExternalIpAddressExhausted")
         }
@@ -193,7 +193,7 @@ package struct FloatingIPEngine: Sendable {
     }
 
     private static func fixedAddress(of port: Port, _ wanted: IPAddress?) throws -> Port.FixedIP {
-        let candidates = port.fixedIPs.filter { !$0.address.isIPv6 }
+        let candidates = try port.fixedIPs.filter { !$0.address.isIPv6 }
         if let wanted {
             guard let found = candidates.first(where: { $0.address == wanted }) else {
                 throw NetworkFault.badRequest("floatingip", "Port \(port.id) does not have fixed ip \(wanted)")

@@ -27,7 +27,7 @@ enum MetadataPort {
             return
         }
         let mac = port.flatMap { MACAddress($0.mac) } ?? MACAddress.generated(from: change.random())
-        let present = port?.fixedIPs ?? []
+        let present = try port?.fixedIPs ?? []
         let addresses = try subnets.compactMap { subnet -> Port.FixedIP? in
             if let kept = present.first(where: { $0.subnet == subnet.id }) { return kept }
             // A subnet without a free address has no metadata; its guests get the rest all the same.

@@ -56,7 +56,7 @@ package struct NetworkAgents: Sendable {
         }
         guard let description else { return agent }
         try await environment.write { change in
-            try change.transaction.execute(
+            _ = try change.transaction.execute(
                 """
                 INSERT INTO network_agents (id, description) VALUES (\(id), \(description))
                 ON CONFLICT (id) DO UPDATE SET description = excluded.description
@@ -81,7 +81,7 @@ package struct NetworkAgents: Sendable {
         return agent
     }
 
-    /// Whether the zone's gateway host is there.
+    /// The name of the one availability zone, which is there whatever its hosts do.
     package func zone(for context: CallContext) async throws -> String {
         try context.authorizeCreation("get_availability_zone", [:])
         return environment.config.availabilityZone

@@ -10,7 +10,8 @@ package enum NetworkPolicies {
     /// never asks for it: the attribute lacks `enforce_policy` (neutron_lib/api/definitions/subnet_service_types.py).
     static let attributeRules: Set<PolicyName> = Set(
         rules.map(\.name).filter { name in
-            name.rawValue.contains(":") && !name.rawValue.hasPrefix("get_") && !name.rawValue.hasSuffix(":service_types")
+            name.rawValue.contains(":") && !name.rawValue.hasPrefix("get_")
+                && !name.rawValue.hasSuffix(":service_types")
         })
 
     private static let admin = "rule:admin_only"

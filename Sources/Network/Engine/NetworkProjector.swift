@@ -5,7 +5,8 @@ import LogKit
 import NetworkContract
 
 /// Tells the data plane of every object that is dirty, level-triggered: it sends what the object is now, not what was
-/// done to it. Dirt that comes while it sends stays, and is sent next.
+/// done to it. Dirt that comes while it sends stays, and is sent next. What the data plane refuses is left to the
+/// reconciler, and to the object's next change.
 package struct NetworkProjector: Service {
     /// Objects in one transaction of the data plane.
     static let batch = 256
@@ -16,12 +17,12 @@ package struct NetworkProjector: Service {
 
     package let name = "network-projector"
     private let environment: NetworkEnvironment
-    private let turn: DriverTurn
+    private let plane: DataPlane
     private let log = Logger("network.projector")
 
-    package init(_ environment: NetworkEnvironment, _ turn: DriverTurn) {
+    package init(_ environment: NetworkEnvironment, _ plane: DataPlane) {
         self.environment = environment
-        self.turn = turn
+        self.plane = plane
     }
 
     package func run() async throws {
@@ -43,33 +44,30 @@ package struct NetworkProjector: Service {
     /// Sends one batch. False: nothing was dirty.
     @discardableResult
     package func projectBatch() async throws -> Bool {
-        try await turn.take {
-            let (marks, objects) = try await read()
+        try await plane.take {
+            let (marks, found) = try await read()
             guard !marks.isEmpty else { return false }
-            let present = Set(objects.map(\.key))
-            let removed = marks.map(\.key).filter { !present.contains($0) }
-            try await environment.driver.apply(objects, removed: removed)
-            try await environment.database.write { try DirtyStore.clear(marks, $0) }
+            for (key, fault) in found.unreadable { plane.quarantine.hold(key, fault) }
+            try await clear(found.unreadable.map(\.key), of: marks)
+            try await plane.send(found.changes) { try await clear($0, of: marks) }
             return true
         }
     }
 
+    private func clear(_ keys: [LogicalKey], of marks: [DirtyStore.Mark]) async throws {
+        guard !keys.isEmpty else { return }
+        let keys = Set(keys)
+        let done = marks.filter { keys.contains($0.key) }
+        try await environment.database.write { try DirtyStore.clear(done, $0) }
+    }
+
     /// Marks and objects of one snapshot, so that a mark never covers less than was sent.
-    private func read() async throws -> ([DirtyStore.Mark], [LogicalObject]) {
+    private func read() async throws -> ([DirtyStore.Mark], ProjectionReader.Found) {
         let config = environment.config
         return try await environment.read { transaction in
             let marks = try DirtyStore.marks(limit: Self.batch, transaction)
             let reader = ProjectionReader(transaction: transaction, config: config)
-            return (marks, try marks.compactMap { try reader.object($0.key) })
+            return (marks, try reader.objects(marks.map(\.key)))
         }
     }
-}
-
-/// Lets one of projector and reconciler at the driver at a time: what was read first must not be written last.
-package struct DriverTurn: Sendable {
-    private let slot = AsyncSlots("network driver", slots: 1)
-
-    package init() {}
-
-    func take<T: Sendable>(_ body: @Sendable () async throws -> T) async throws -> T { try await slot.run(body) }
 }

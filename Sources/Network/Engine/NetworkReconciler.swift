@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
-import DatabaseKit
-import LogKit
 import NetworkContract
 import TaskKit
 
@@ -11,41 +9,37 @@ package struct NetworkReconciler: Reconciler {
     package let name = "network"
     package var interval: Duration { environment.config.reconcileInterval }
     private let environment: NetworkEnvironment
-    private let turn: DriverTurn
+    private let plane: DataPlane
+    private let statuses: PortStatusService
 
-    package init(_ environment: NetworkEnvironment, _ turn: DriverTurn) {
+    init(_ environment: NetworkEnvironment, _ plane: DataPlane, _ statuses: PortStatusService) {
         self.environment = environment
-        self.turn = turn
+        self.plane = plane
+        self.statuses = statuses
     }
 
     package func reconcile() async throws -> Int {
-        let config = environment.config
-        let repaired = try await turn.take {
-            let objects = try await environment.read {
-                try ProjectionReader(transaction: $0, config: config).everything()
-            }
-            return try await environment.driver.synchronize(objects)
+        var count = 0
+        var refusal: CloudError?
+        do {
+            count = try await plane.take { try await repairObjects() }
+        } catch let fault as CloudError where fault.isRefusal {
+            refusal = fault
         }
-        return repaired + (try await repairPortStates())
+        count += try await statuses.repair()
+        if let refusal { throw refusal }
+        return count
     }
 
-    private func repairPortStates() async throws -> Int {
-        let up = try await environment.driver.portsUp()
-        let shown = try await environment.read { transaction in
-            try transaction.query("SELECT id, status FROM ports WHERE status <> 'N/A'") { row in
-                (id: row.id(0) as PortID, isUp: row.text(1) == Port.Status.active.rawValue)
-            }
+    private func repairObjects() async throws -> Int {
+        let config = environment.config
+        let found = try await environment.read {
+            try ProjectionReader(transaction: $0, config: config).everything()
         }
-        let wrong = shown.filter { up.contains($0.id) != $0.isUp }
-        guard !wrong.isEmpty else { return 0 }
-        let waiters = environment.signals.portStatus
-        return try await environment.database.write { transaction in
-            var count = 0
-            for (id, wasUp) in wrong where try PortStore.setStatus(wasUp ? .down : .active, of: id, transaction) {
-                count += 1
-                transaction.afterCommit { waiters.wake(id) }
-            }
-            return count
-        }
+        let objects = found.changes.compactMap(\.object)
+        plane.quarantine.retain(Set(objects.map(\.key)))
+        // A row that cannot be read says nothing: what the data plane has of it stays.
+        for (key, fault) in found.unreadable { plane.quarantine.hold(key, fault) }
+        return try await plane.synchronize(objects)
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import LifecycleKit
+import NetworkContract
 import TaskKit
 
 /// The long-lived parts of this service, for the composition root.
@@ -10,11 +11,16 @@ package struct NetworkServices: Sendable {
     package let reconciler: NetworkReconciler
     /// For tests that drive it by hand.
     package let projector: NetworkProjector
+    private let quarantine: Quarantine
+    /// Objects that the data plane does not have as they should be.
+    package var held: Set<LogicalKey> { quarantine.keys }
 
     package init(_ environment: NetworkEnvironment) {
-        let turn = DriverTurn()
-        projector = NetworkProjector(environment, turn)
-        reconciler = NetworkReconciler(environment, turn)
-        services = [PortStatusService(environment), projector]
+        let plane = DataPlane(environment.driver)
+        quarantine = plane.quarantine
+        let statuses = PortStatusService(environment)
+        projector = NetworkProjector(environment, plane)
+        reconciler = NetworkReconciler(environment, plane, statuses)
+        services = [statuses, projector]
     }
 }

@@ -150,7 +150,7 @@ enum PortOperations {
         port.hasPortSecurity = draft.hasPortSecurity ?? old.hasPortSecurity
         port.standard.apply(description: draft.description, tags: draft.tags)
         try applyMAC(draft, old, &port, change)
-        guard let mac = MACAddress(port.mac) else { preconditionFailure("ports.mac is no MAC address") }
+        let mac = try port.place("mac").mac(port.mac)
         if let wanted = draft.addresses {
             let allocator = try AddressAllocator(network, change)
             let addresses = try allocator.addresses(wanted, owner: port.deviceOwner, mac: mac, kept: old.fixedIPs)

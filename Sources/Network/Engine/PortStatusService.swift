@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import DatabaseKit
 import LifecycleKit
 import LogKit
 import NetworkContract
@@ -9,6 +10,8 @@ package struct PortStatusService: Service {
     package let name = "network-port-status"
     private static let pause = Duration.seconds(1)
     private let environment: NetworkEnvironment
+    /// One writer at a time. A state that `repair` looks up is written before any change that comes after the look.
+    private let turn = AsyncSlots("port status", slots: 1)
     private let log = Logger("network.ports")
 
     package init(_ environment: NetworkEnvironment) { self.environment = environment }
@@ -24,15 +27,48 @@ package struct PortStatusService: Service {
     private func write(_ change: PortStateChange) async {
         let waiters = environment.signals.portStatus
         do {
-            try await environment.database.write { transaction in
-                let status = change.isUp ? Port.Status.active : .down
-                if try PortStore.setStatus(status, of: change.port, transaction) {
-                    transaction.afterCommit { waiters.wake(change.port) }
+            try await turn.run {
+                try await environment.database.write { transaction in
+                    let status = change.isUp ? Port.Status.active : .down
+                    if try PortStore.setStatus(status, of: change.port, transaction) {
+                        transaction.afterCommit { waiters.wake(change.port) }
+                    }
                 }
             }
         } catch {
             // The reconciler compares all states again.
             log.error("port status not written", ["port": change.port, "error": "\(error)"])
+        }
+    }
+
+    /// Compares every port's status with the data plane. Returns how many it corrected.
+    func repair() async throws -> Int {
+        try await turn.run {
+            let up = try await environment.driver.portsUp()
+            // Most scans find nothing, and leave the writer to others.
+            guard try await !environment.read({ try Self.wrong($0, up) }).isEmpty else { return 0 }
+            let waiters = environment.signals.portStatus
+            return try await environment.database.write { transaction in
+                var count = 0
+                for (id, isUp) in try Self.wrong(transaction, up)
+                where try PortStore.setStatus(isUp ? .active : .down, of: id, transaction) {
+                    count += 1
+                    transaction.afterCommit { waiters.wake(id) }
+                }
+                return count
+            }
+        }
+    }
+
+    /// Ports whose row says something else than the data plane, with what that says.
+    private static func wrong(
+        _ transaction: any Transaction, _ up: Set<PortID>
+    ) throws -> [(id: PortID, isUp: Bool)] {
+        try transaction.query("SELECT id, status FROM ports WHERE status <> 'N/A'") { row in
+            (id: row.id(0) as PortID, isShownUp: row.text(1) == Port.Status.active.rawValue)
+        }.compactMap { shown in
+            let isUp = up.contains(shown.id)
+            return isUp == shown.isShownUp ? nil : (shown.id, isUp)
         }
     }
 }

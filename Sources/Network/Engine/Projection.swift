@@ -6,13 +6,16 @@ import NetworkContract
 enum Projection {
     // MARK: Network
 
-    static func network(_ network: Network, subnets: [Subnet], metadata: Port?, dnsDomain: String) -> LogicalNetwork {
-        LogicalNetwork(
+    static func network(_ network: Network, subnets: [Subnet], metadata: Port?, dnsDomain: String) throws
+        -> LogicalNetwork
+    {
+        let metadata = try metadata?.fixedIPs ?? []
+        return LogicalNetwork(
             id: network.id, name: network.name, mtu: network.mtu,
             provider: network.physicalNetwork.map {
                 LogicalNetwork.Provider(physicalNetwork: $0, vlan: network.kind == .vlan ? network.segment : nil)
             },
-            subnets: subnets.map { subnet($0, metadata: metadata?.fixedIPs ?? []) },
+            subnets: subnets.map { subnet($0, metadata: metadata) },
             dnsDomain: network.dnsDomain.isEmpty ? dnsDomain : network.dnsDomain, isEnabled: network.isEnabled)
     }
 
@@ -35,14 +38,16 @@ enum Projection {
 
     // MARK: Port
 
-    static func port(_ port: Port) -> LogicalPort {
+    static func port(_ port: Port) throws -> LogicalPort {
+        let addresses = try port.fixedIPs
         var logical = LogicalPort(
             id: port.id, name: port.name, network: port.network, kind: kind(of: port), macAddress: port.mac,
-            addresses: port.fixedIPs.map { LogicalPort.Address(subnet: $0.subnet, address: $0.address.description) },
-            allowedAddressPairs: port.addressPairs, hasPortSecurity: port.hasPortSecurity, securityGroups: port.groups,
-            isEnabled: port.isEnabled, host: port.host.isEmpty ? nil : port.host, deviceID: port.deviceID,
-            hostname: hostname(of: port))
-        logical.extraDHCPOptions = port.dhcpOptions.map {
+            addresses: addresses.map { LogicalPort.Address(subnet: $0.subnet, address: $0.address.description) },
+            allowedAddressPairs: try port.addressPairs, hasPortSecurity: port.hasPortSecurity,
+            securityGroups: try port.groups, isEnabled: port.isEnabled,
+            host: port.host.isEmpty ? nil : port.host, deviceID: port.deviceID,
+            hostname: hostname(of: port, at: addresses))
+        logical.extraDHCPOptions = try port.dhcpOptions.map {
             LogicalPort.ExtraDHCPOption(name: $0.name, value: $0.value, isIPv6: $0.ipVersion == 6)
         }
         return logical
@@ -57,8 +62,8 @@ enum Projection {
         }
     }
 
-    private static func hostname(of port: Port) -> String {
-        port.dnsName.isEmpty ? port.fixedIPs.first.map { defaultHostname($0.address) } ?? "" : port.dnsName
+    private static func hostname(of port: Port, at addresses: [Port.FixedIP]) -> String {
+        port.dnsName.isEmpty ? addresses.first.map { defaultHostname($0.address) } ?? "" : port.dnsName
     }
 
     /// `host-10-0-0-5`.
@@ -78,26 +83,29 @@ enum Projection {
         var scopes: [SubnetID: AddressScopeID] = [:]
     }
 
-    static func router(_ parts: RouterParts, isDistributed: Bool) -> LogicalRouter {
+    static func router(_ parts: RouterParts, isDistributed: Bool) throws -> LogicalRouter {
         let gateway = parts.ports.first { $0.id == parts.router.gatewayPort }
-        let inside = parts.ports.filter { $0.deviceOwner == DeviceOwner.routerInterface }.flatMap(\.fixedIPs)
-        let outer = gateway?.fixedIPs.first { !$0.address.isIPv6 }.flatMap { parts.scopes[$0.subnet] }
+        let inside = try parts.ports.filter { $0.deviceOwner == DeviceOwner.routerInterface }
+            .flatMap { try $0.fixedIPs }
+        let outside = try gateway?.fixedIPs ?? []
+        let outer = outside.first { !$0.address.isIPv6 }.flatMap { parts.scopes[$0.subnet] }
         // Addresses of one scope are routed as they are.
         let cidrs = inside.filter { outer == nil || parts.scopes[$0.subnet] != outer }
             .compactMap { parts.subnets[$0.subnet]?.cidr }.filter { !$0.isIPv6 }
-        let snat = parts.router.usesSNAT ? gateway?.fixedIPs.first { !$0.address.isIPv6 }?.address : nil
+        let snat = parts.router.usesSNAT ? outside.first { !$0.address.isIPv6 }?.address : nil
         return LogicalRouter(
             id: parts.router.id, name: parts.router.name, isEnabled: parts.router.isEnabled,
-            interfaces: parts.ports.map { interface($0, parts) }, routes: routes(parts, gateway: gateway),
+            interfaces: try parts.ports.map { try interface($0, parts) }, routes: try routes(parts, gateway: outside),
             snatAddress: snat?.description, snatCIDRs: snat == nil ? [] : cidrs.map(\.description),
             floatingAddresses: parts.floatingIPs.compactMap(floating), isDistributed: isDistributed)
     }
 
-    private static func interface(_ port: Port, _ parts: RouterParts) -> LogicalRouter.Interface {
-        let subnets = port.fixedIPs.compactMap { parts.subnets[$0.subnet] }
+    private static func interface(_ port: Port, _ parts: RouterParts) throws -> LogicalRouter.Interface {
+        let addresses = try port.fixedIPs
+        let subnets = addresses.compactMap { parts.subnets[$0.subnet] }
         return LogicalRouter.Interface(
             port: port.id, network: port.network, macAddress: port.mac,
-            addresses: port.fixedIPs.compactMap { fixed in
+            addresses: addresses.compactMap { fixed in
                 parts.subnets[fixed.subnet].map { "\(fixed.address)/\($0.cidr.prefixLength)" }
             },
             mtu: parts.mtus[port.network] ?? 1500, isGateway: port.deviceOwner == DeviceOwner.routerGateway,
@@ -105,9 +113,9 @@ enum Projection {
                 ? nil : subnets.lazy.filter(\.cidr.isIPv6).compactMap(\.raMode).first?.rawValue)
     }
 
-    private static func routes(_ parts: RouterParts, gateway: Port?) -> [LogicalRouter.Route] {
+    private static func routes(_ parts: RouterParts, gateway: [Port.FixedIP]) throws -> [LogicalRouter.Route] {
         var hasDefault: Set<Bool> = []
-        var routes = (gateway?.fixedIPs ?? []).compactMap { fixed -> LogicalRouter.Route? in
+        var routes = gateway.compactMap { fixed -> LogicalRouter.Route? in
             guard let hop = parts.subnets[fixed.subnet]?.gateway, hasDefault.insert(hop.isIPv6).inserted else {
                 return nil
             }
@@ -115,7 +123,7 @@ enum Projection {
                 destination: (hop.isIPv6 ? CIDR.anyIPv6 : CIDR.anyIPv4).description, nextHop: hop.description,
                 isDefault: true)
         }
-        routes += parts.router.routes.map {
+        routes += try parts.router.routes.map {
             LogicalRouter.Route(destination: $0.destination, nextHop: $0.nextHop, isDefault: false)
         }
         return routes

@@ -8,24 +8,44 @@ struct ProjectionReader {
     let transaction: any Transaction
     let config: NetworkConfig
 
+    /// What the data plane shall be told of some keys.
+    struct Found: Sendable {
+        /// An object that is nil is gone.
+        var changes: [DataPlane.Change] = []
+        /// Rows that say what nobody understands.
+        var unreadable: [(key: LogicalKey, fault: CloudError)] = []
+    }
+
+    /// Each object by itself: a row that cannot be read spoils no other.
+    func objects(_ keys: [LogicalKey]) throws -> Found {
+        var found = Found()
+        for key in keys {
+            do {
+                found.changes.append(DataPlane.Change(key: key, object: try object(key)))
+            } catch let fault as CloudError where fault.code == .bug {
+                found.unreadable.append((key, fault))
+            }
+        }
+        return found
+    }
+
+    /// The whole wanted data plane.
+    func everything() throws -> Found {
+        try objects(
+            NetworkStore.all(transaction).map { .network($0) }
+                + SecurityGroupStore.all(transaction).map { .securityGroup($0) }
+                + PortStore.all(transaction).map { .port($0) } + RouterStore.all(transaction).map { .router($0) })
+    }
+
     /// Nil: the object is gone.
-    func object(_ key: LogicalKey) throws -> LogicalObject? {
+    private func object(_ key: LogicalKey) throws -> LogicalObject? {
         switch key {
         case .network(let id): try network(id).map(LogicalObject.network)
-        case .port(let id): try PortStore.find(id, transaction).map { .port(Projection.port($0)) }
+        case .port(let id): try PortStore.find(id, transaction).map { .port(try Projection.port($0)) }
         case .router(let id): try router(id).map(LogicalObject.router)
         case .securityGroup(let id):
             try SecurityGroupStore.find(id, for: nil, transaction).map { .securityGroup(Projection.securityGroup($0)) }
         }
-    }
-
-    /// The whole wanted data plane.
-    func everything() throws -> [LogicalObject] {
-        let keys: [LogicalKey] =
-            try NetworkStore.all(transaction).map { .network($0) }
-            + SecurityGroupStore.all(transaction).map { .securityGroup($0) }
-            + PortStore.all(transaction).map { .port($0) } + RouterStore.all(transaction).map { .router($0) }
-        return try keys.compactMap(object)
     }
 
     private func network(_ id: NetworkID) throws -> LogicalNetwork? {
@@ -37,19 +57,20 @@ struct ProjectionReader {
                 AND p.device_owner = \(DeviceOwner.metadata)
                 """, transaction
         ).first
-        return Projection.network(network, subnets: subnets, metadata: metadata, dnsDomain: config.dnsDomain)
+        return try Projection.network(network, subnets: subnets, metadata: metadata, dnsDomain: config.dnsDomain)
     }
 
     private func router(_ id: RouterID) throws -> LogicalRouter? {
         guard let router = try RouterStore.find(id, transaction) else { return nil }
         let ports = try RouterStore.ports(of: id, transaction)
+        let used = try ports.flatMap { try $0.fixedIPs.map(\.subnet) }
         let parts = Projection.RouterParts(
             router: router, ports: ports,
-            subnets: try SubnetStore.all(ports.flatMap { $0.fixedIPs.map(\.subnet) }, transaction),
+            subnets: try SubnetStore.all(used, transaction),
             mtus: try mtus(Set(ports.map(\.network))),
             floatingIPs: try FloatingIPStore.all(where: "f.router_id = \(id)", transaction),
-            scopes: try AddressScopeStore.scopes(of: ports.flatMap { $0.fixedIPs.map(\.subnet) }, transaction))
-        return Projection.router(parts, isDistributed: config.distributesFloatingIPs)
+            scopes: try AddressScopeStore.scopes(of: used, transaction))
+        return try Projection.router(parts, isDistributed: config.distributesFloatingIPs)
     }
 
     private func mtus(_ networks: Set<NetworkID>) throws -> [NetworkID: Int] {

@@ -91,20 +91,25 @@ package struct RBACEngine: Sendable {
             guard let network = try NetworkStore.find(id, for: context.projectID, change.transaction) else {
                 throw NetworkFault.networkNotFound(id)
             }
-            try authorizeOwner("update_network", seenBy: "get_network", PolicyTarget(network), missing: NetworkFault.networkNotFound(id), context)
+            try authorizeOwner(
+                "update_network", seenBy: "get_network", PolicyTarget(network),
+                missing: NetworkFault.networkNotFound(id), context)
         case .securityGroup:
             let id = SecurityGroupID(object)
             guard let group = try SecurityGroupStore.find(id, for: context.projectID, change.transaction) else {
                 throw NetworkFault.groupNotFound(id)
             }
-            try authorizeOwner("update_security_group", seenBy: "get_security_group", PolicyTarget(group), missing: NetworkFault.groupNotFound(id), context)
+            try authorizeOwner(
+                "update_security_group", seenBy: "get_security_group", PolicyTarget(group),
+                missing: NetworkFault.groupNotFound(id), context)
         case .subnetPool: try authorizePool(SubnetPoolID(object), sharedWith: target, for: context, change)
         case .addressScope: try authorizeScope(AddressScopeID(object), for: context, change)
         }
     }
 
     private static func authorizeOwner(
-        _ rule: PolicyName, seenBy sight: PolicyName, _ target: PolicyTarget, missing: CloudError, _ context: CallContext
+        _ rule: PolicyName, seenBy sight: PolicyName, _ target: PolicyTarget,
+        missing: CloudError, _ context: CallContext
     ) throws {
         try context.authorizeSight(sight, target, missing: missing)
         guard context.allows(rule, target) else {
@@ -118,7 +123,9 @@ package struct RBACEngine: Sendable {
         guard let pool = try SubnetPoolStore.find(id, for: context.projectID, change.transaction) else {
             throw NetworkFault.subnetPoolNotFound(id)
         }
-        try authorizeOwner("update_subnetpool", seenBy: "get_subnetpool", PolicyTarget(pool), missing: NetworkFault.subnetPoolNotFound(id), context)
+        try authorizeOwner(
+            "update_subnetpool", seenBy: "get_subnetpool", PolicyTarget(pool),
+            missing: NetworkFault.subnetPoolNotFound(id), context)
         // Who gets the pool must have its address scope.
         guard let scope = pool.addressScope else { return }
         let shared = try AddressScopeStore.find(scope, for: ProjectID(target), change.transaction)
@@ -132,7 +139,9 @@ package struct RBACEngine: Sendable {
         guard let scope = try AddressScopeStore.find(id, for: context.projectID, change.transaction) else {
             throw NetworkFault.addressScopeNotFound(id)
         }
-        try authorizeOwner("update_address_scope", seenBy: "get_address_scope", PolicyTarget(scope), missing: NetworkFault.addressScopeNotFound(id), context)
+        try authorizeOwner(
+            "update_address_scope", seenBy: "get_address_scope", PolicyTarget(scope),
+            missing: NetworkFault.addressScopeNotFound(id), context)
     }
 
     /// Shows an object to every project, as `shared` at its creation does.

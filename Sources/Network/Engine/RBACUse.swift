@@ -85,8 +85,8 @@ enum RBACUse {
                 "SELECT 1 FROM routers WHERE gateway_network = \(network.id) LIMIT 1")
             guard hasGateways else { return }
             throw CloudError.conflict(
-                "External network \(network.id) cannot be updated to be made non-external, since it has existing gateway "
-                    + "ports.", kind: "ExternalNetworkInUse")
+                "External network \(network.id) cannot be updated to be made non-external, since it has existing "
+                    + "gateway ports.", kind: "ExternalNetworkInUse")
         }
     }
 }

@@ -144,7 +144,7 @@ package struct RouterEngine: Sendable {
                 "Unable to complete operation for \(router.id). The number of routes exceeds the maximum "
                     + "\(change.config.maximum.routes).", kind: "RoutesExhausted")
         }
-        let addresses = try RouterStore.ports(of: router.id, change.transaction).flatMap(\.fixedIPs)
+        let addresses = try RouterStore.ports(of: router.id, change.transaction).flatMap { try $0.fixedIPs }
         let cidrs = try SubnetStore.all(addresses.map(\.subnet), change.transaction).values.map(\.cidr)
         var routes: [Router.Route] = []
         for route in given {

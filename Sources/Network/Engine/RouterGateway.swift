@@ -48,7 +48,7 @@ enum RouterGateway {
         // The gateway's port belongs to no project, as upstream: it counts against no quota and shows in no list.
         let port = try PortOperations.insert(draft, project: ProjectID(""), on: network, checksQuota: false, change)
         try RouterInterfaces.checkOverlap(
-            of: port.fixedIPs.map(\.subnet), with: router.id, besides: port.id, change)
+            of: try port.fixedIPs.map(\.subnet), with: router.id, besides: port.id, change)
         return port
     }
 
@@ -71,7 +71,7 @@ enum RouterGateway {
                 "Gateway cannot be updated for router \(router.id), since a gateway to external network \(network) is "
                     + "required by one or more floating IPs.", kind: "RouterExternalGatewayInUseByFloatingIp")
         }
-        let hops = router.routes.compactMap { IPAddress($0.nextHop) }
+        let hops = try router.routes.compactMap { IPAddress($0.nextHop) }
         if let old = try PortStore.find(port, change.transaction) {
             let cidrs = try SubnetStore.all(old.fixedIPs.map(\.subnet), change.transaction).values.map(\.cidr)
             guard !hops.contains(where: { hop in cidrs.contains { $0.contains(hop) } }) else {

@@ -40,7 +40,7 @@ enum RouterInterfaces {
             subnets = [subnet]
         case (nil, let id?):
             port = try add(id, to: router, for: context, change)
-            subnets = port.fixedIPs.map(\.subnet)
+            subnets = try port.fixedIPs.map(\.subnet)
         case (.some, .some):
             throw NetworkFault.badRequest("router", "Cannot specify both subnet-id and port-id")
         case (nil, nil):
@@ -80,12 +80,12 @@ enum RouterInterfaces {
         let sibling =
             try subnet.cidr.isIPv6
             ? RouterStore.ports(of: router.id, change.transaction).first { port in
-                port.network == network.id && port.deviceOwner == DeviceOwner.routerInterface
+                try port.network == network.id && port.deviceOwner == DeviceOwner.routerInterface
                     && port.fixedIPs.contains { $0.address.isIPv6 }
             } : nil
         if let sibling {
             var draft = PortDraft()
-            draft.addresses = sibling.fixedIPs.map { .init(subnet: $0.subnet, address: $0.address) } + [address]
+            draft.addresses = try sibling.fixedIPs.map { .init(subnet: $0.subnet, address: $0.address) } + [address]
             return try PortOperations.update(sibling, draft, on: network, change)
         }
         var draft = PortDraft()
@@ -108,7 +108,7 @@ enum RouterInterfaces {
         guard old.project == router.project || context?.allows("context_is_admin", [:]) ?? true else {
             throw NetworkFault.portNotFound(id)
         }
-        let addresses = old.fixedIPs
+        let addresses = try old.fixedIPs
         guard !addresses.isEmpty else {
             throw NetworkFault.badRequest("router", "Router port must have at least one fixed IP")
         }
@@ -173,7 +173,7 @@ enum RouterInterfaces {
         of new: [SubnetID], with router: RouterID, besides: PortID? = nil, _ change: NetworkChange
     ) throws {
         let ports = try RouterStore.ports(of: router, change.transaction).filter { $0.id != besides }
-        let present = ports.flatMap { $0.fixedIPs.map(\.subnet) }
+        let present = try ports.flatMap { try $0.fixedIPs.map(\.subnet) }
         let subnets = try SubnetStore.all(new + present, change.transaction)
         for id in new {
             guard !present.contains(id) else {
@@ -206,9 +206,10 @@ enum RouterInterfaces {
                 kind: "RouterInterfaceNotFound")
         }
         // By subnet, an interface with several subnets loses one; by port, all go.
-        let leaving = choice.port == nil ? choice.subnet.map { [$0] } ?? [] : old.fixedIPs.map(\.subnet)
+        let addresses = try old.fixedIPs
+        let leaving = choice.port == nil ? choice.subnet.map { [$0] } ?? [] : addresses.map(\.subnet)
         for subnet in leaving { try checkUnused(subnet, router, change) }
-        let staying = old.fixedIPs.filter { !leaving.contains($0.subnet) }
+        let staying = addresses.filter { !leaving.contains($0.subnet) }
         if staying.isEmpty {
             try PortOperations.remove(old, change)
         } else {
@@ -225,10 +226,10 @@ enum RouterInterfaces {
         switch (choice.subnet, choice.port) {
         case (nil, nil):
             throw NetworkFault.badRequest("router", "Either subnet_id or port_id must be specified")
-        case (let subnet?, nil): return ports.first { $0.fixedIPs.contains { $0.subnet == subnet } }
+        case (let subnet?, nil): return try ports.first { try $0.fixedIPs.contains { $0.subnet == subnet } }
         case (let subnet, let id?):
             guard let port = ports.first(where: { $0.id == id }) else { return nil }
-            if let subnet, !port.fixedIPs.contains(where: { $0.subnet == subnet }) {
+            if let subnet, try !port.fixedIPs.contains(where: { $0.subnet == subnet }) {
                 throw CloudError.conflict(
                     "Subnet \(subnet) could not be found on port \(id).", kind: "SubnetMismatchForPort")
             }
@@ -245,7 +246,7 @@ enum RouterInterfaces {
                     + "required by one or "
                     + "more floating IPs.", kind: "RouterInterfaceInUseByFloatingIP")
         }
-        let hops = router.routes.compactMap { IPAddress($0.nextHop) }
+        let hops = try router.routes.compactMap { IPAddress($0.nextHop) }
         guard !hops.contains(where: { subnet.cidr.contains($0) }) else {
             throw CloudError.conflict(
                 "Router interface for subnet \(id) on router \(router.id) cannot be deleted, as it is "

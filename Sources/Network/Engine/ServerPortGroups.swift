@@ -11,10 +11,12 @@ extension NetworkEngine {
             let ports = try PortStore.all(
                 where: "p.device_id = \(server) AND p.project_id = \(project)", change.transaction)
             var changed = false
-            for port in ports where port.groups.contains(id) != isMember {
+            for port in ports {
+                let groups = try port.groups
+                guard groups.contains(id) != isMember else { continue }
                 guard let network = try NetworkStore.find(port.network, for: nil, change.transaction) else { continue }
                 var draft = PortDraft()
-                draft.groups = isMember ? port.groups + [id] : port.groups.filter { $0 != id }
+                draft.groups = isMember ? groups + [id] : groups.filter { $0 != id }
                 _ = try PortOperations.update(port, draft, on: network, change)
                 changed = true
             }

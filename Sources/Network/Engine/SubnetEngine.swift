@@ -87,12 +87,14 @@ package struct SubnetEngine: Sendable {
     /// Ports that exist make an address in a new SLAAC subnet as new ones do.
     private static func giveAutomaticAddresses(of subnet: Subnet, _ change: NetworkChange) throws {
         for old in try PortStore.all(where: "p.network_id = \(subnet.network)", change.transaction) {
-            guard !DeviceOwner.isTrusted(old.deviceOwner), !old.fixedIPs.isEmpty, subnet.serves(old.deviceOwner),
-                let mac = MACAddress(old.mac)
-            else { continue }
+            let addresses = try old.fixedIPs
+            guard !DeviceOwner.isTrusted(old.deviceOwner), !addresses.isEmpty, subnet.serves(old.deviceOwner) else {
+                continue
+            }
+            let mac = try old.place("mac").mac(old.mac)
             var port = old
             let address = Port.FixedIP(subnet: subnet.id, address: mac.slaacAddress(in: subnet.cidr))
-            port.fixedIPsJSON = Port.encode(old.fixedIPs + [address])
+            port.fixedIPsJSON = Port.encode(addresses + [address])
             try PortOperations.save(&port, from: old, change)
         }
     }
@@ -160,7 +162,8 @@ package struct SubnetEngine: Sendable {
     private static func checkGatewayUnused(_ subnet: Subnet, _ change: NetworkChange) throws {
         guard let gateway = subnet.gateway else { return }
         let holder = try PortStore.users(of: subnet.id, change.transaction).first { port in
-            port.deviceOwner == DeviceOwner.routerInterface && port.fixedIPs.contains { $0.address == gateway }
+            try port.deviceOwner == DeviceOwner.routerInterface
+                && port.fixedIPs.contains { $0.address == gateway }
         }
         if let holder {
             throw CloudError.conflict(
@@ -189,7 +192,7 @@ package struct SubnetEngine: Sendable {
         }
         for old in users where !DeviceOwner.automatic.contains(old.deviceOwner) {
             var port = old
-            port.fixedIPsJSON = Port.encode(old.fixedIPs.filter { $0.subnet != subnet.id })
+            port.fixedIPsJSON = Port.encode(try old.fixedIPs.filter { $0.subnet != subnet.id })
             try PortOperations.save(&port, from: old, change)
         }
         if let network = try NetworkStore.find(subnet.network, for: nil, change.transaction) {

@@ -162,8 +162,8 @@ package struct SubnetPoolEngine: Sendable {
             scope.project != context.projectID
         else { return }
         throw CloudError.badRequest(
-            "Illegal subnetpool update : subnetpool \(pool.id) cannot be updated when associated with shared address scope "
-                + "\(id).", kind: "IllegalSubnetPoolUpdate")
+            "Illegal subnetpool update : subnetpool \(pool.id) cannot be updated when associated with shared "
+                + "address scope \(id).", kind: "IllegalSubnetPoolUpdate")
     }
 
     private static func authorized(

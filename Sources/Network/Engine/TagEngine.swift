@@ -18,9 +18,13 @@ package struct TagEngine: Sendable {
     private struct Found {
         var table: StaticString
         var target: PolicyTarget
+        var id: String
         var tags: String
         var missing: CloudError
         var resource: String
+
+        /// Each tag.
+        var list: [String] { get throws { try JSONList.strings(tags, at: StoredPlace(table, id, "tags")) } }
     }
 
     let environment: NetworkEnvironment
@@ -30,7 +34,7 @@ package struct TagEngine: Sendable {
     package func tags(of id: String, in collection: String, for context: CallContext) async throws -> [String] {
         let found = try await environment.read { transaction -> ([String], PolicyTarget, CloudError, String) in
             let found = try Self.find(id, collection, context, transaction)
-            return (JSONList.strings(found.tags), found.target, found.missing, found.resource)
+            return (try found.list, found.target, found.missing, found.resource)
         }
         try context.authorizeSight(PolicyName("get_\(found.3)"), found.1, missing: found.2)
         return found.0
@@ -55,7 +59,7 @@ package struct TagEngine: Sendable {
                 PolicyName("\(action)_\(found.resource):tags"), seenBy: PolicyName("get_\(found.resource)"),
                 found.target,
                 missing: found.missing)
-            let tags = try Self.apply(edit, to: Set(JSONList.strings(found.tags)), change.config.maximum)
+            let tags = try Self.apply(edit, to: Set(found.list), change.config.maximum)
             try change.transaction.execute(
                 """
                 UPDATE \(name: found.table)
@@ -91,7 +95,7 @@ package struct TagEngine: Sendable {
                 throw missing
             }
             return Found(
-                table: "networks", target: PolicyTarget(network), tags: network.standard.tags, missing: missing,
+                table: "networks", target: PolicyTarget(network), id: id, tags: network.standard.tags, missing: missing,
                 resource: "network")
         case "subnets":
             let missing = NetworkFault.subnetNotFound(SubnetID(id))
@@ -99,7 +103,7 @@ package struct TagEngine: Sendable {
                 throw missing
             }
             return Found(
-                table: "subnets", target: PolicyTarget(subnet), tags: subnet.standard.tags, missing: missing,
+                table: "subnets", target: PolicyTarget(subnet), id: id, tags: subnet.standard.tags, missing: missing,
                 resource: "subnet")
         case "ports":
             let missing = NetworkFault.portNotFound(PortID(id))
@@ -107,19 +111,19 @@ package struct TagEngine: Sendable {
                 let network = try NetworkStore.find(port.network, for: context.projectID, transaction)
             else { throw missing }
             return Found(
-                table: "ports", target: PolicyTarget(project: port.project, on: network), tags: port.standard.tags,
-                missing: missing, resource: "port")
+                table: "ports", target: PolicyTarget(project: port.project, on: network), id: id,
+                tags: port.standard.tags, missing: missing, resource: "port")
         case "routers":
             let missing = NetworkFault.routerNotFound(RouterID(id))
             guard let router = try RouterStore.find(RouterID(id), transaction) else { throw missing }
             return Found(
-                table: "routers", target: PolicyTarget(project: router.project), tags: router.standard.tags,
+                table: "routers", target: PolicyTarget(project: router.project), id: id, tags: router.standard.tags,
                 missing: missing, resource: "router")
         case "floatingips":
             let missing = NetworkFault.floatingIPNotFound(FloatingIPID(id))
             guard let floatingIP = try FloatingIPStore.find(FloatingIPID(id), transaction) else { throw missing }
             return Found(
-                table: "floatingips", target: PolicyTarget(project: floatingIP.project),
+                table: "floatingips", target: PolicyTarget(project: floatingIP.project), id: id,
                 tags: floatingIP.standard.tags, missing: missing, resource: "floatingip")
         case "security-groups", "security_groups":
             let missing = NetworkFault.groupNotFound(SecurityGroupID(id))
@@ -128,15 +132,15 @@ package struct TagEngine: Sendable {
                 throw missing
             }
             return Found(
-                table: "security_groups", target: PolicyTarget(group), tags: group.standard.tags, missing: missing,
-                resource: "security_group")
+                table: "security_groups", target: PolicyTarget(group), id: id, tags: group.standard.tags,
+                missing: missing, resource: "security_group")
         case "subnetpools":
             let missing = NetworkFault.subnetPoolNotFound(SubnetPoolID(id))
             guard let pool = try SubnetPoolStore.find(SubnetPoolID(id), for: context.projectID, transaction) else {
                 throw missing
             }
             return Found(
-                table: "subnetpools", target: PolicyTarget(pool), tags: pool.standard.tags, missing: missing,
+                table: "subnetpools", target: PolicyTarget(pool), id: id, tags: pool.standard.tags, missing: missing,
                 resource: "subnetpool")
         default:
             throw CloudError.notFound("The resource could not be found.", kind: "HTTPNotFound")

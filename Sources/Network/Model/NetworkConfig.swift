@@ -28,10 +28,17 @@ package struct NetworkConfig: ConfigSection {
     @ConfigOption(
         "How often the data plane is compared with the database.", range: .seconds(10)...(.seconds(86_400)))
     package var reconcileInterval: Duration = .seconds(300)
+    @ConfigOption(
+        "Most objects on one page of a list, also of a list that is asked for without a limit; -1: no limit.",
+        bounds: "-1, or 1 to \(Int32.max)", check: { $0 == -1 || (1...Int(Int32.max)).contains($0) })
+    package var paginationMaxLimit = -1
     package var maximum = NetworkLimits()
     package var quota = NetworkQuotas()
 
     package init() {}
+
+    /// Most objects on a page; nil: no limit.
+    package var maximumPage: Int? { paginationMaxLimit > 0 ? paginationMaxLimit : nil }
 
     /// The VLANs that projects may be given on a physical network; nil when there is none of this name.
     package func vlans(of name: String) -> ClosedRange<Int>? { physicalNetworks.first { $0.name == name }?.vlans }

@@ -46,11 +46,13 @@ package struct Port: Sendable, Equatable {
     package var standard: StandardAttributes
 
     package var fixedIPs: [FixedIP] {
-        JSONList.decode(fixedIPsJSON).compactMap { entry in
-            guard let subnet = entry["subnet_id"]?.string,
-                let address = entry["ip_address"]?.string.flatMap({ IPAddress($0) })
-            else { return nil }
-            return FixedIP(subnet: SubnetID(subnet), address: address)
+        get throws {
+            try JSONList.decode(fixedIPsJSON, at: place("fixed_ips")) { entry in
+                guard let subnet = entry["subnet_id"]?.string,
+                    let address = entry["ip_address"]?.string.flatMap({ IPAddress($0) })
+                else { return nil }
+                return FixedIP(subnet: SubnetID(subnet), address: address)
+            }
         }
     }
     /// The addresses alone, without reading the JSON: for lists of a thousand ports.
@@ -69,14 +71,23 @@ package struct Port: Sendable, Equatable {
             rest = rest[end...]
         }
     }
-    package var groups: [SecurityGroupID] { JSONList.strings(groupsJSON).map { SecurityGroupID($0) } }
+    package var groups: [SecurityGroupID] {
+        get throws { try JSONList.strings(groupsJSON, at: place("groups")).map { SecurityGroupID($0) } }
+    }
     package var addressPairs: [LogicalPort.AddressPair] {
-        JSONList.decode(addressPairsJSON).compactMap { entry in
-            guard let mac = entry["mac_address"]?.string, let ip = entry["ip_address"]?.string else { return nil }
-            return LogicalPort.AddressPair(macAddress: mac, ip: ip)
+        get throws {
+            try JSONList.decode(addressPairsJSON, at: place("address_pairs")) { entry in
+                guard let mac = entry["mac_address"]?.string, let ip = entry["ip_address"]?.string else { return nil }
+                return LogicalPort.AddressPair(macAddress: mac, ip: ip)
+            }
         }
     }
-    package var dhcpOptions: [DHCPOption] { JSONList.decode(dhcpOptionsJSON).compactMap(DHCPOption.init(json:)) }
+    package var dhcpOptions: [DHCPOption] {
+        get throws { try JSONList.decode(dhcpOptionsJSON, at: place("dhcp_options"), DHCPOption.init(json:)) }
+    }
+
+    /// A column of this port's row.
+    func place(_ column: StaticString) -> StoredPlace { StoredPlace("ports", id, column) }
 
     package static func encode(_ addresses: [FixedIP]) -> String {
         var writer = JSONWriter(capacity: 96)

@@ -28,10 +28,12 @@ package struct Router: Sendable, Equatable {
     package var gatewayAddressesJSON: String
     package var standard: StandardAttributes
 
-    package var routes: [Route] { Self.routes(routesJSON) }
+    package var routes: [Route] {
+        get throws { try Self.routes(routesJSON, at: StoredPlace("routers", id, "routes")) }
+    }
 
-    static func routes(_ text: String) -> [Route] {
-        JSONList.decode(text).compactMap { entry in
+    static func routes(_ text: String, at place: @autoclosure () -> StoredPlace) throws -> [Route] {
+        try JSONList.decode(text, at: place()) { entry in
             guard let destination = entry["destination"]?.string, let hop = entry["nexthop"]?.string else { return nil }
             return Route(destination: destination, nextHop: hop)
         }

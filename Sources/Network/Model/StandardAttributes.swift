@@ -31,20 +31,25 @@ package enum JSONList {
         return writer.string()
     }
 
-    /// The elements of a list that this program wrote.
-    package static func decode(_ text: String) -> [JSON] {
+    /// The elements of the list that stands at `place`. Throws when it, or one of them, is not what is written there.
+    package static func decode<Element>(
+        _ text: String, at place: @autoclosure () -> StoredPlace, _ element: (JSON) -> Element?
+    ) throws -> [Element] {
         if text == "[]" { return [] }
-        guard case .array(let elements)? = parsed(text) else { return [] }
-        return elements
+        let json: JSON
+        do {
+            json = try JSONReader.read(text)
+        } catch {
+            throw place().unreadable(text, "JSON")
+        }
+        guard case .array(let elements) = json else { throw place().unreadable(text, "list") }
+        return try elements.map { json in
+            guard let value = element(json) else { throw place().unreadable(text, "list of its kind") }
+            return value
+        }
     }
 
-    package static func strings(_ text: String) -> [String] { decode(text).compactMap(\.string) }
-
-    private static func parsed(_ text: String) -> JSON? {
-        do {
-            return try JSONReader.read(text)
-        } catch {
-            preconditionFailure("a column that this program wrote is no JSON: \(error)")
-        }
+    package static func strings(_ text: String, at place: @autoclosure () -> StoredPlace) throws -> [String] {
+        try decode(text, at: place(), \.string)
     }
 }

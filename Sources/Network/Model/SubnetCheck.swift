@@ -84,7 +84,8 @@ package enum SubnetCheck {
         let least = cidr.isIPv6 ? 1280 : 68
         guard mtu >= least else {
             throw CloudError.conflict(
-                "MTU of \(network) is not valid, subnet requires a minimum of \(least)", kind: "NetworkMTUSubnetConflict")
+                "MTU of \(network) is not valid, subnet requires a minimum of \(least)",
+                kind: "NetworkMTUSubnetConflict")
         }
     }
 

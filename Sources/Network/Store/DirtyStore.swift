@@ -11,17 +11,25 @@ enum DirtyStore {
         var stamp: Int64
     }
 
-    /// `stamp` differs from mark to mark: work that read an older mark does not clear a newer one.
+    /// `stamp` grows from mark to mark of an object: work that read an older mark does not clear a newer one.
     static func mark(_ key: LogicalKey, stamp: Int64, _ transaction: any Transaction) throws {
         try transaction.execute(
             """
             INSERT INTO network_dirty (kind, id, stamp) VALUES (\(key.kind), \(key.rawID), \(stamp))
-            ON CONFLICT (kind, id) DO UPDATE SET stamp = excluded.stamp
+            ON CONFLICT (kind, id) DO UPDATE
+               SET stamp = CASE WHEN excluded.stamp > network_dirty.stamp
+                                THEN excluded.stamp ELSE network_dirty.stamp + 1 END
             """)
     }
 
+    /// The oldest. Kinds that another version of the program knows are left to it.
     static func marks(limit: Int, _ transaction: any Transaction) throws -> [Mark] {
-        try transaction.query("SELECT kind, id, stamp FROM network_dirty LIMIT \(limit)") { row in
+        try transaction.query(
+            """
+            SELECT kind, id, stamp FROM network_dirty WHERE kind IN \(list: LogicalKey.kinds)
+             ORDER BY stamp, id LIMIT \(limit)
+            """
+        ) { row in
             LogicalKey(kind: row.text(0), rawID: row.text(1)).map { Mark(key: $0, stamp: row.int64(2)) }
         }.compactMap { $0 }
     }
@@ -42,6 +50,8 @@ enum DirtyStore {
 }
 
 extension LogicalKey {
+    static let kinds = ["network", "port", "router", "security_group"]
+
     var kind: String {
         switch self {
         case .network: "network"

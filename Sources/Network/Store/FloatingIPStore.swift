@@ -26,20 +26,19 @@ enum FloatingIPStore {
         p.device_id, p.device_owner, f.description, f.tags, f.revision, f.created_at, f.updated_at
         """
 
-    private static func floatingIP(_ row: any Row) -> FloatingIP {
-        guard let address = IPAddress(row.text(5)) else { preconditionFailure("floatingips.address is no address") }
+    private static func floatingIP(_ row: any Row) throws -> FloatingIP {
+        func place(_ column: StaticString) -> StoredPlace { StoredPlace("floatingips", row.text(0), column) }
         let details: FloatingIP.PortDetails? =
             row.isNull(11)
             ? nil
             : FloatingIP.PortDetails(
                 name: row.text(12), network: row.id(13), mac: row.text(14), isEnabled: row.bool(15),
-                status: row.text(16),
-                deviceID: row.text(17), deviceOwner: row.text(18))
+                status: row.text(16), deviceID: row.text(17), deviceOwner: row.text(18))
         return FloatingIP(
             id: row.id(0), project: row.id(1), network: row.id(2), reservedPort: row.id(3), subnet: row.id(4),
-            address: address, router: row.idOrNil(6), port: row.idOrNil(7),
-            fixedAddress: row.textOrNil(8).flatMap { IPAddress($0) }, dnsName: row.text(9), dnsDomain: row.text(10),
-            details: details, standard: row.standard(19))
+            address: try place("address").address(row.text(5)), router: row.idOrNil(6), port: row.idOrNil(7),
+            fixedAddress: try row.textOrNil(8).map { try place("fixed_address").address($0) },
+            dnsName: row.text(9), dnsDomain: row.text(10), details: details, standard: row.standard(19))
     }
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [FloatingIP] {

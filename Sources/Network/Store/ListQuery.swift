@@ -115,18 +115,9 @@ extension ListSchema {
             }
             conditions += "AND" + (try attribute.condition(values))
         }
-        var keys = try query.sorts.map { sort in
-            guard let attribute = attributes[sort.key], attribute.isSortKey else {
-                throw CloudError.badRequest(
-                    "['\(sort.key.prefix(64))'] is invalid attribute for sort_keys", kind: "HTTPBadRequest")
-            }
-            return (
-                column: attribute.column, isText: attribute.isText, isAscending: sort.isAscending != query.isReversed
-            )
-        }
-        keys.append((column: id, isText: true, isAscending: !query.isReversed))
+        let keys = try sortKeys(query)
         if let marker = query.marker {
-            conditions += "AND" + (try after(marker, keys, transaction, missing))
+            conditions += "AND" + (try after(marker, keys, visible, transaction, missing))
         }
         var statement: SQL = "SELECT \(columns) \(from) WHERE \(conditions) ORDER BY"
         for (index, key) in keys.enumerated() {
@@ -138,9 +129,29 @@ extension ListSchema {
         return query.isReversed ? rows.reversed() : rows
     }
 
-    /// Rows behind the marker: the first key that differs decides.
+    private typealias SortKey = (column: SQL, isText: Bool, isAscending: Bool)
+
+    /// What rows are ordered by; `id` at the end makes the order whole. A column that is there already decides nothing
+    /// more, so there are never more keys than columns.
+    private func sortKeys(_ query: ListQuery) throws -> [SortKey] {
+        var keys: [SortKey] = []
+        var columns: Set<String> = []
+        for sort in query.sorts {
+            guard let attribute = attributes[sort.key], attribute.isSortKey else {
+                throw CloudError.badRequest(
+                    "['\(sort.key.prefix(64))'] is invalid attribute for sort_keys", kind: "HTTPBadRequest")
+            }
+            guard columns.insert(attribute.column.text).inserted else { continue }
+            keys.append((attribute.column, attribute.isText, sort.isAscending != query.isReversed))
+        }
+        if columns.insert(id.text).inserted { keys.append((id, true, !query.isReversed)) }
+        return keys
+    }
+
+    /// Rows behind the marker: the first key that differs decides. A marker that the caller may not see does not exist:
+    /// else the rows behind it would tell what it holds.
     private func after(
-        _ marker: String, _ keys: [(column: SQL, isText: Bool, isAscending: Bool)], _ transaction: any Transaction,
+        _ marker: String, _ keys: [SortKey], _ visible: SQL, _ transaction: any Transaction,
         _ missing: (String) -> CloudError
     ) throws -> SQL {
         var columns: SQL = ""
@@ -148,7 +159,7 @@ extension ListSchema {
             columns += index == 0 ? "" : ","
             columns += Self.sortable(key.column, key.isText)
         }
-        let values = try transaction.first("SELECT \(columns) \(from) WHERE \(id) = \(marker)") { row in
+        let values = try transaction.first("SELECT \(columns) \(from) WHERE \(id) = \(marker) AND \(visible)") { row in
             keys.indices.map { keys[$0].isText ? SQLValue.text(row.text($0)) : .integer(row.int64($0)) }
         }
         guard let values else { throw missing(marker) }

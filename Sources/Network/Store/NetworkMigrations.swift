@@ -6,6 +6,6 @@ package enum NetworkMigrations {
     package static let all: [Migration] = [
         M0001Networks.migration, M0002Ports.migration, M0003Routers.migration,
         M0004SecurityGroups.migration, M0005Bookkeeping.migration, M0006SubnetPools.migration,
-        M0007Agents.migration,
+        M0007Agents.migration, M0008DirtyOrder.migration,
     ]
 }

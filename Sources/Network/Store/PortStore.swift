@@ -102,8 +102,8 @@ enum PortStore {
                 \(port.dnsDomain), \(port.isOwnedByCompute), \(port.standard.tags), \(port.standard.revision),
                 \(port.standard.createdAt), \(port.standard.updatedAt))
             """)
-        for address in port.fixedIPs { try insertAddress(address, of: port.id, transaction) }
-        for group in port.groups { try insertGroup(group, of: port.id, transaction) }
+        for address in try port.fixedIPs { try insertAddress(address, of: port.id, transaction) }
+        for group in try port.groups { try insertGroup(group, of: port.id, transaction) }
     }
 
     /// Writes the whole row. `old` tells which addresses and memberships to take back.
@@ -122,7 +122,7 @@ enum PortStore {
              WHERE id = \(port.id)
             """)
         if port.fixedIPsJSON != old.fixedIPsJSON {
-            let (before, after) = (old.fixedIPs, port.fixedIPs)
+            let (before, after) = (try old.fixedIPs, try port.fixedIPs)
             for address in before where !after.contains(address) {
                 try transaction.execute(
                     """
@@ -137,7 +137,7 @@ enum PortStore {
         }
         if port.groupsJSON != old.groupsJSON {
             try transaction.execute("DELETE FROM port_groups WHERE port_id = \(port.id)")
-            for group in port.groups { try insertGroup(group, of: port.id, transaction) }
+            for group in try port.groups { try insertGroup(group, of: port.id, transaction) }
         }
     }
 

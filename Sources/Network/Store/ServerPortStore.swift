@@ -8,18 +8,18 @@ import NetworkContract
 enum ServerPortStore {
     static func complete(_ ports: [Port], _ transaction: any Transaction) throws -> [ServerPort] {
         guard !ports.isEmpty else { return [] }
-        let subnets = try SubnetStore.all(Array(Set(ports.flatMap { $0.fixedIPs.map(\.subnet) })), transaction)
+        let subnets = try SubnetStore.all(ports.flatMap { try $0.fixedIPs.map(\.subnet) }, transaction)
         let networks = try networks(Set(ports.map(\.network)), transaction)
         let metadata = try metadataAddresses(Set(ports.map(\.network)), transaction)
         let floating = try floatingAddresses(ports, transaction)
-        let names = try groupNames(Set(ports.flatMap(\.groups)), transaction)
+        let names = try groupNames(Set(ports.flatMap { try $0.groups }), transaction)
         // A page of servers is mostly on one subnet: what all its addresses share is made once.
         let shared = subnets.mapValues { sharedPart($0, metadata[$0.network] ?? []) }
-        return ports.map { port in
+        return try ports.map { port in
             ServerPort(
                 id: port.id, network: port.network, networkName: networks[port.network]?.name ?? "",
                 macAddress: port.mac, mtu: networks[port.network]?.mtu ?? 1500,
-                fixedAddresses: port.fixedIPs.compactMap { fixed in
+                fixedAddresses: try port.fixedIPs.compactMap { fixed in
                     shared[fixed.subnet].map { part in
                         var address = part
                         address.address = fixed.address.description
@@ -27,7 +27,7 @@ enum ServerPortStore {
                     }
                 },
                 floatingAddresses: floating[port.id] ?? [:],
-                securityGroupNames: port.groups.compactMap { names[$0] }, deviceID: port.deviceID,
+                securityGroupNames: try port.groups.compactMap { names[$0] }, deviceID: port.deviceID,
                 project: port.project.rawValue.isEmpty ? nil : port.project, isUp: port.status == .active,
                 isOwnedByCompute: port.isOwnedByCompute)
         }
@@ -59,9 +59,10 @@ enum ServerPortStore {
         var addresses: [NetworkID: [Port.FixedIP]] = [:]
         for chunk in Array(ids).chunks(of: 500) {
             let devices = chunk.map { MetadataPort.deviceID(of: $0) }
-            for port in try PortStore.all(where: "p.device_id IN \(list: devices)", transaction)
+            for port in try PortStore.all(
+                where: "p.device_id IN \(list: devices) AND p.device_owner = \(DeviceOwner.metadata)", transaction)
             where port.deviceID == MetadataPort.deviceID(of: port.network) {
-                addresses[port.network] = port.fixedIPs
+                addresses[port.network] = try port.fixedIPs
             }
         }
         return addresses

@@ -31,10 +31,12 @@ enum SubnetPoolStore {
         """
     }
 
-    private static func pool(_ row: any Row) -> SubnetPool {
+    private static func pool(_ row: any Row) throws -> SubnetPool {
         SubnetPool(
             id: row.id(0), project: row.id(1), name: row.text(2),
-            prefixes: JSONList.strings(row.text(3)).compactMap { CIDR($0) }, defaultLength: row.int(4),
+            prefixes: try JSONList.decode(row.text(3), at: StoredPlace("subnetpools", row.text(0), "prefixes")) {
+                $0.string.flatMap { CIDR($0) }
+            }, defaultLength: row.int(4),
             minimumLength: row.int(5), maximumLength: row.int(6), defaultQuota: row.intOrNil(7),
             addressScope: row.idOrNil(8), isDefault: row.bool(9), isShared: row.bool(10), standard: row.standard(11))
     }

@@ -33,28 +33,33 @@ enum SubnetStore {
         s.id, s.project_id, s.network_id, s.name, s.cidr, s.gateway, s.uses_dhcp, s.ra_mode, s.address_mode, s.pools, \
         s.dns_servers, s.host_routes, s.service_types, s.publishes_dns, n.is_external, n.project_id, \
         \(Viewer.isShared("n.id", with: project)), \
-        s.description, s.tags, s.revision, s.created_at, s.updated_at, s.subnetpool, \(Viewer.isGranted("n.id", to: project))
+        s.description, s.tags, s.revision, s.created_at, s.updated_at, s.subnetpool, \
+        \(Viewer.isGranted("n.id", to: project))
         """
     }
 
-    private static func subnet(_ row: any Row) -> Subnet {
-        guard let cidr = CIDR(row.text(4)) else { preconditionFailure("subnets.cidr is no CIDR") }
+    private static func subnet(_ row: any Row) throws -> Subnet {
+        func place(_ column: StaticString) -> StoredPlace { StoredPlace("subnets", row.text(0), column) }
         return Subnet(
-            id: row.id(0), project: row.id(1), network: row.id(2), name: row.text(3), cidr: cidr,
-            gateway: row.textOrNil(5).flatMap { IPAddress($0) }, usesDHCP: row.bool(6),
+            id: row.id(0), project: row.id(1), network: row.id(2), name: row.text(3),
+            cidr: try place("cidr").cidr(row.text(4)),
+            gateway: try row.textOrNil(5).map { try place("gateway").address($0) }, usesDHCP: row.bool(6),
             raMode: row.textOrNil(7).flatMap(Subnet.IPv6Mode.init),
             addressMode: row.textOrNil(8).flatMap(Subnet.IPv6Mode.init),
-            pools: decodePools(row.text(9)), dnsServers: JSONList.strings(row.text(10)),
-            hostRoutes: Router.routes(row.text(11)).map {
+            pools: try decodePools(row.text(9), at: place("pools")),
+            dnsServers: try JSONList.strings(row.text(10), at: place("dns_servers")),
+            hostRoutes: try Router.routes(row.text(11), at: place("host_routes")).map {
                 ServerPort.HostRoute(destination: $0.destination, nextHop: $0.nextHop)
             },
-            serviceTypes: JSONList.strings(row.text(12)), publishesDNS: row.bool(13), pool: row.idOrNil(22),
-            isExternal: row.bool(14),
-            isShared: row.bool(16), isGranted: row.bool(23), networkProject: row.id(15), standard: row.standard(17))
+            serviceTypes: try JSONList.strings(row.text(12), at: place("service_types")),
+            publishesDNS: row.bool(13), pool: row.idOrNil(22), isExternal: row.bool(14), isShared: row.bool(16),
+            isGranted: row.bool(23), networkProject: row.id(15), standard: row.standard(17))
     }
 
-    private static func decodePools(_ text: String) -> [AddressRange] {
-        JSONList.decode(text).compactMap { pool in
+    private static func decodePools(
+        _ text: String, at place: @autoclosure () -> StoredPlace
+    ) throws -> [AddressRange] {
+        try JSONList.decode(text, at: place()) { pool in
             guard let first = pool["start"]?.string.flatMap({ IPAddress($0) }),
                 let last = pool["end"]?.string.flatMap({ IPAddress($0) })
             else { return nil }

@@ -10,9 +10,9 @@ package struct APIRequest: Sendable {
 
     package let http: HTTPRequest
     package let parameters: [String: String]
-    /// `http://127.0.0.1:8080/compute`: the service's own root as the caller reached it, for links.
+    /// `http://127.0.0.1:8088/compute`: the service's own root as the caller reached it, for links.
     package let serviceURL: String
-    /// `http://127.0.0.1:8080`.
+    /// `http://127.0.0.1:8088`.
     package let originURL: String
 
     package init(http: HTTPRequest, parameters: [String: String], serviceURL: String, originURL: String) {

@@ -77,7 +77,8 @@ package struct APIRouter: HTTPHandler {
             "microseconds": elapsed.microseconds, "request": requestID, "user": caller?.userID.rawValue ?? "",
             "project": caller?.projectID?.rawValue ?? "",
         ]
-        if response.status >= 500 {
+        // 501 is an answer; 503 says that something else is away, which logs its own reason.
+        if response.status >= 500, response.status != 501, response.status != 503 {
             log.error("request", fields)
         } else if isRead && response.status < 400 {
             log.debug("request", fields)

@@ -17,16 +17,29 @@ package struct AccessRule: Sendable, Hashable {
     package func permits(service: String, method: String, paths: [[String]]) -> Bool {
         guard service == self.service, method == self.method else { return false }
         let pattern = path.split(separator: "/").map(String.init)
-        return paths.contains { Self.matches($0[...], pattern[...]) }
+        return paths.contains { Self.matches($0, pattern) }
     }
 
-    private static func matches(_ segments: ArraySlice<String>, _ pattern: ArraySlice<String>) -> Bool {
-        guard let first = pattern.first else { return segments.isEmpty }
-        if first == "**" {
-            return pattern.count == 1 || segments.indices.contains { matches(segments[$0...], pattern.dropFirst()) }
+    /// In at most as many steps as segments times pattern: of several `**` only the last need ever take one more segment.
+    private static func matches(_ segments: [String], _ pattern: [String]) -> Bool {
+        var (segment, part) = (0, 0)
+        var lastRest: (part: Int, segment: Int)?
+        while segment < segments.count {
+            if part < pattern.count, pattern[part] == "**" {
+                lastRest = (part, segment)
+                part += 1
+            } else if part < pattern.count, isWild(pattern[part]) || pattern[part] == segments[segment] {
+                segment += 1
+                part += 1
+            } else if let rest = lastRest {
+                lastRest = (rest.part, rest.segment + 1)
+                (part, segment) = (rest.part + 1, rest.segment + 1)
+            } else {
+                return false
+            }
         }
-        guard let segment = segments.first else { return false }
-        let isWild = first == "*" || first.hasPrefix("{") && first.hasSuffix("}")
-        return (isWild || first == segment) && matches(segments.dropFirst(), pattern.dropFirst())
+        return pattern[part...].allSatisfy { $0 == "**" }
     }
+
+    private static func isWild(_ part: String) -> Bool { part == "*" || part.hasPrefix("{") && part.hasSuffix("}") }
 }

@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A point in time: microseconds since 1970-01-01T00:00:00Z.
+/// A point in time: microseconds since 1970-01-01T00:00:00Z, in the years 1 to 9999, which are those that ISO 8601 can
+/// write in four digits. Arithmetic that would leave them stops at their ends.
 package struct Timestamp: Hashable, Comparable, Sendable, Codable, CustomStringConvertible {
+    private static let earliest = days(year: 1, month: 1, day: 1) * 86_400_000_000
+    private static let latest = days(year: 10_000, month: 1, day: 1) * 86_400_000_000 - 1
+
     package let microseconds: Int64
 
-    package init(microseconds: Int64) { self.microseconds = microseconds }
-    package init(seconds: Int64) { microseconds = seconds * 1_000_000 }
+    package init(microseconds: Int64) { self.microseconds = min(max(microseconds, Self.earliest), Self.latest) }
+    package init(seconds: Int64) {
+        let (product, isTooLarge) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        self.init(microseconds: isTooLarge ? (seconds < 0 ? .min : .max) : product)
+    }
 
     package var seconds: Int64 { microseconds.floorDivided(by: 1_000_000) }
 
     package static func < (left: Self, right: Self) -> Bool { left.microseconds < right.microseconds }
 
     package static func + (time: Self, duration: Duration) -> Self {
-        Timestamp(microseconds: time.microseconds + duration.microseconds)
+        let (sum, isTooLarge) = time.microseconds.addingReportingOverflow(duration.microseconds)
+        return Timestamp(microseconds: isTooLarge ? (duration < .zero ? .min : .max) : sum)
     }
     package static func - (time: Self, duration: Duration) -> Self {
-        Timestamp(microseconds: time.microseconds - duration.microseconds)
+        let (difference, isTooLarge) = time.microseconds.subtractingReportingOverflow(duration.microseconds)
+        return Timestamp(microseconds: isTooLarge ? (duration < .zero ? .max : .min) : difference)
     }
     package static func - (end: Self, start: Self) -> Duration {
         .microseconds(end.microseconds - start.microseconds)
@@ -64,7 +73,8 @@ package struct Timestamp: Hashable, Comparable, Sendable, Codable, CustomStringC
         }
     }
 
-    /// Reads `2026-01-31T10:00:00`, with an optional fraction and `Z` or an offset such as `+09:00`. Nil for anything else.
+    /// Reads `2026-01-31T10:00:00`, with an optional fraction and `Z` or an offset such as `+09:00`. Nil for anything else,
+    /// for a day that no calendar has, and for a time outside the years 1 to 9999.
     package init?(iso8601 text: String) {
         let bytes = Array(text.utf8)
         func number(_ range: Range<Int>) -> Int? {
@@ -80,7 +90,8 @@ package struct Timestamp: Hashable, Comparable, Sendable, Codable, CustomStringC
             index < bytes.count && bytes[index] == UInt8(ascii: character)
         }
         guard let year = number(0..<4), has("-", at: 4), let month = number(5..<7), has("-", at: 7),
-            let day = number(8..<10), (1...12).contains(month), (1...31).contains(day)
+            let day = number(8..<10), year > 0, (1...12).contains(month),
+            (1...Self.length(ofMonth: month, year)).contains(day)
         else { return nil }
         var total = Self.days(year: year, month: month, day: day) * 86_400
         var fraction: Int64 = 0
@@ -112,13 +123,24 @@ package struct Timestamp: Hashable, Comparable, Sendable, Codable, CustomStringC
                 guard let hours = number(index + 1..<index + 3) else { return nil }
                 let hasColon = has(":", at: index + 3)
                 let minutes = number(index + (hasColon ? 4 : 3)..<index + (hasColon ? 6 : 5)) ?? 0
+                guard hours < 24, minutes < 60 else { return nil }
                 let offset = Int64(hours * 3600 + minutes * 60)
                 total += has("+", at: index) ? -offset : offset
                 index = min(bytes.count, index + (hasColon ? 6 : 5))
             }
             guard index == bytes.count else { return nil }
         }
-        self.init(microseconds: total * 1_000_000 + fraction)
+        let microseconds = total * 1_000_000 + fraction
+        guard (Self.earliest...Self.latest).contains(microseconds) else { return nil }
+        self.init(microseconds: microseconds)
+    }
+
+    private static func length(ofMonth month: Int, _ year: Int) -> Int {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
     }
 
     // Howard Hinnant's civil-calendar algorithms: days since 1970-01-01 in the proleptic Gregorian calendar.

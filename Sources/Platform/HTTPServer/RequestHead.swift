@@ -33,6 +33,9 @@ struct RequestHead {
         guard target.utf8.count <= limits.urlBytes else {
             throw Refusal(status: 414, message: "The URL is longer than \(limits.urlBytes) bytes.")
         }
+        guard cmhd_header_size(connection.pointer) <= limits.headerBytes else {
+            throw Refusal(status: 431, message: "The header is longer than \(limits.headerBytes) bytes.")
+        }
         method = try Self.method(name)
         (path, query) = try Self.split(target)
         var fields = Fields()

@@ -46,8 +46,9 @@ final class Worker: Sendable {
         var settings = cmhd_settings()
         settings.connection_limit = UInt32(clamping: connectionLimit)
         settings.timeout_seconds = UInt32(clamping: max(1, core.limits.idleTime.components.seconds))
-        // libmicrohttpd reads the header into half of this and lets it grow; answers' headers need the rest.
-        settings.connection_memory = core.limits.headerBytes + 4096
+        // libmicrohttpd reads the header into half of this and lets it grow, keeps a record of each header and each part of
+        // the query, of which two bytes may be one, and writes the answer's headers. What is not used is never touched.
+        settings.connection_memory = 2 * core.limits.headerBytes + 48 * core.limits.urlBytes + 4096
         settings.closure = Unmanaged.passUnretained(self).toOpaque()
         settings.access = workerAccess
         settings.completed = workerCompleted

@@ -228,8 +228,9 @@ package enum FileSystem {
         if durably { try check(fsync(file.number), "fsync", path) }
     }
 
-    private static func synchronize(_ path: String) throws(SystemError) {
-        let directory = OwnedDescriptor(try check(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open", path))
-        try check(fsync(directory.number), "fsync", path)
+    /// Returns when a file, or the names in a folder, are on the disk.
+    package static func synchronize(_ path: String) throws(SystemError) {
+        let file = OwnedDescriptor(try check(open(path, O_RDONLY | O_CLOEXEC), "open", path))
+        try check(fsync(file.number), "fsync", path)
     }
 }

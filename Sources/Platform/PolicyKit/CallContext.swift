@@ -56,8 +56,11 @@ package struct CallContext: Sendable {
     /// that needs a check. Says so to the router.
     package func authorizeListing() { witness.asked.store(true, ordering: .relaxed) }
 
-    /// Whether the rule lets the caller see every project's rows (`all_tenants`): checked against no target at all.
-    package var allowsAllProjects: Bool { principal.hasRole("admin") }
+    /// Whether the caller counts as an administrator of the service: by its rule `context_is_admin`, where it has one.
+    package var isAdmin: Bool { enforcer.countsAsAdmin(principal) }
+
+    /// Whether the caller sees every project's rows (`all_tenants`).
+    package var allowsAllProjects: Bool { isAdmin }
 }
 
 /// Whether a handler asked. Shared by the copies of one call's context.

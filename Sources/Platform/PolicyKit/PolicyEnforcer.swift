@@ -39,6 +39,11 @@ package struct PolicyEnforcer: Sendable {
         checks[name].map { evaluate($0, principal, target) } ?? false
     }
 
+    func countsAsAdmin(_ principal: Principal) -> Bool {
+        let rule: PolicyName = "context_is_admin"
+        return knows(rule) ? allows(rule, principal, [:]) : principal.hasRole("admin")
+    }
+
     private func evaluate(_ check: PolicyCheck, _ principal: Principal, _ target: PolicyTarget) -> Bool {
         switch check {
         case .always: true

@@ -120,7 +120,8 @@ struct CloudsFile {
             return String(cString: pointer)
         }
         var old = stat()
-        let mode = stat(path, &old) == 0 ? old.st_mode & 0o777 : 0o600
+        // It holds passwords now, so what others may do with it ends.
+        let mode = stat(path, &old) == 0 ? old.st_mode & 0o700 : 0o600
         try FileSystem.writeAtomically(target ?? path, text, mode: mode)
         if made.isEmpty {
             _ = chown(target ?? path, old.st_uid, old.st_gid)

@@ -9,6 +9,7 @@ enum DownCommand {
     static func run(_ words: [String]) throws {
         let arguments = try Arguments(words, valued: ["state"])
         try requireRoot("it stops the cloud's processes")
+        defer { Reach.complainUnlessRemoved(arguments.state) }
         guard try stop(arguments.state) else {
             Terminal.say("The cloud in \(arguments.state.directory) is down already.")
             return
@@ -50,6 +51,7 @@ enum PurgeCommand {
             kill(host, SIGKILL)
             for _ in 0..<100 where state.runningHost() != nil { usleep(100_000) }
         }
+        Reach.complainUnlessRemoved(state)
         if let credentials = try state.credentials() { try CloudsFile.ofCaller.remove(credentials) }
         try FileSystem.removeTree(state.directory)
         Terminal.say("Removed the cloud in \(state.directory) and its entries in clouds.yaml.")

@@ -32,12 +32,12 @@ enum ServeCommand {
         let cloud = try await Cloud(foundation)
         let hypervisor = try await host.hypervisor(settings.configuration.section(), state, cloud)
         let newcomer = Newcomer(cloud: cloud, credentials: credentials)
-        let projects = try await newcomer.accounts()
-        if !FileSystem.exists(state.welcomeFile) {
-            try await newcomer.networks(admin: projects.admin, demo: projects.demo)
-        }
+        let admin = try await newcomer.foundation()
+        if !FileSystem.exists(state.welcomeFile) { try await newcomer.welcome(admin: admin) }
 
-        let health = CloudHealth(cloud: cloud, database: database, host: host, hypervisor: hypervisor)
+        let background = BackgroundTasks("health")
+        let health = CloudHealth(
+            cloud: cloud, database: database, host: host, hypervisor: hypervisor, tasks: background)
         let root = try RootAPI(services: cloud.apis) { await health.parts() }
         let server = HTTPServer(
             listeners: [listener(port)], handler: cloud.router(root: root),
@@ -47,7 +47,7 @@ enum ServeCommand {
         MetricsRegistry.shared.addProcessMetrics()
         server.addMetrics()
         // The API opens last: whoever it answers finds everything running.
-        var services: [any Service] = host.services
+        var services: [any Service] = [background] + host.services
         services += cloud.services
         services += driver
         services.append(agent)

@@ -24,7 +24,9 @@ enum UpCommand {
             "it makes network, mount and process namespaces for the cloud's host, and network devices inside them")
         if let uplink = arguments.value("uplink"), uplink != "nat" { throw CommandFailure("--uplink takes `nat`.") }
         let state = arguments.state
-        if state.runningHost() != nil {
+        if state.runningHost() != nil, let settings = try state.settings() {
+            // What an earlier `up` may not have come to.
+            try finish(state, settings)
             Terminal.say("The cloud in \(state.directory) is up already.")
             return try announce(state)
         }
@@ -38,12 +40,17 @@ enum UpCommand {
         let settings = try prepare(state, arguments)
         let start = ContinuousClock.now
         try launch(state, settings)
-        try waitUntilReady(state, settings)
-        try Reach.configure(state, settings)
-        try Welcome(state: state, settings: settings).run()
-        if let credentials = try state.credentials() { try CloudsFile.ofCaller.merge(credentials, port: settings.port) }
+        try finish(state, settings)
         Terminal.say("Up in \(start.duration(to: .now).formattedSeconds) s.")
         try announce(state)
+    }
+
+    /// What follows once the host runs. Every part may be repeated.
+    private static func finish(_ state: SandboxState, _ settings: SandboxState.Settings) throws {
+        try waitUntilReady(state, settings)
+        try Reach(state).configure(settings)
+        try Welcome(state: state, settings: settings).run()
+        if let credentials = try state.credentials() { try CloudsFile.ofCaller.merge(credentials, port: settings.port) }
     }
 
     private static func requirePrograms() throws {

@@ -9,16 +9,17 @@ struct Newcomer: Sendable {
     let cloud: Cloud
     let credentials: SandboxState.Credentials
 
-    /// Accounts, catalog and flavors: needed before the first request. Each is found before it is made.
-    func accounts() async throws -> (admin: ProjectID, demo: ProjectID) {
-        let identity = IdentityBootstrap(cloud.identity)
-        let admin = try await identity.run(adminPassword: credentials.admin)
-        let demo = try await identity.ensureAccount("demo", password: credentials.demo)
+    /// What no cloud is without, at every start: the administrator, roles, catalog, flavors. Each is found before it is
+    /// made.
+    func foundation() async throws -> ProjectID {
+        let admin = try await IdentityBootstrap(cloud.identity).run(adminPassword: credentials.admin)
         try await FlavorEngine(cloud.compute).bootstrap()
-        return (admin, demo)
+        return admin
     }
 
-    func networks(admin: ProjectID, demo: ProjectID) async throws {
+    /// The demo account and its networks, once: what the owner removes stays away.
+    func welcome(admin: ProjectID) async throws {
+        let demo = try await IdentityBootstrap(cloud.identity).ensureAccount("demo", password: credentials.demo)
         let bootstrap = NetworkBootstrap(cloud.network)
         let external = try await bootstrap.ensureExternal(owner: admin)
         _ = try await bootstrap.ensurePrivate(project: demo, external: external)

@@ -37,7 +37,7 @@ struct SandboxHost {
         _ = fcntl(Self.listenDescriptor, F_SETFD, FD_CLOEXEC)
         try mountPrivately()
         try setUpNetwork()
-        var daemons = Supervisor(logDirectory: state.logDirectory + "/haneul")
+        var daemons = Supervisor(logDirectory: state.logDirectory + "/haneul", allLogs: state.logDirectory)
         try startDaemons(&daemons)
         log.info("host is up", ["state": state.directory])
         daemons.superviseUntilTermination()

@@ -25,7 +25,7 @@ struct SandboxState: Sendable {
     var settingsFile: String { directory + "/sandbox.json" }
     var processFile: String { directory + "/host.pid" }
     var guestImage: String { directory + "/guest.qcow2" }
-    /// There once the newcomer's networks, image and key pair were made, so that what is removed later stays away.
+    /// There once the demo account, its networks, the image and the key pair were made: what is removed later stays away.
     var welcomeFile: String { directory + "/welcomed" }
     var sshKey: String { directory + "/ssh/id_ecdsa" }
 

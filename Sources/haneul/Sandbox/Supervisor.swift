@@ -9,6 +9,7 @@ struct Supervisor {
     static let longestDelaySeconds = 30
     /// For saving all guests at the end.
     static let finishSeconds = 90
+    static let logTrimSeconds = 60
 
     private struct Daemon {
         let name: String
@@ -24,9 +25,15 @@ struct Supervisor {
 
     private var daemons: [Daemon] = []
     private let logDirectory: String
+    private let logFiles: LogFiles
+    private var logsTrimmedAt = 0
     private let log = Logger("host")
 
-    init(logDirectory: String) { self.logDirectory = logDirectory }
+    /// Daemons' outputs go to `logDirectory`; every log below `allLogs` is kept from growing for ever.
+    init(logDirectory: String, allLogs: String) {
+        self.logDirectory = logDirectory
+        logFiles = LogFiles(directory: allLogs)
+    }
 
     mutating func start(
         _ name: String, _ arguments: [String], environment: [String: String] = [:], keeping: [Int32] = []
@@ -54,6 +61,10 @@ struct Supervisor {
         while true {
             reap()
             restartDue()
+            if Self.now() - logsTrimmedAt >= Self.logTrimSeconds {
+                logFiles.trim()
+                logsTrimmedAt = Self.now()
+            }
             var limit = timespec(tv_sec: 1, tv_nsec: 0)
             let signal = sigtimedwait(&signals, nil, &limit)
             if signal == SIGTERM || signal == SIGINT { return }

@@ -8,6 +8,8 @@ import LinuxKit
 struct Welcome {
     static let imageName = "guest"
     static let keyName = "haneul"
+    /// It passes through memory; larger ones are for `openstack image create`.
+    static let maximumImageBytes: Int64 = 1 << 30
 
     let state: SandboxState
     let settings: SandboxState.Settings
@@ -28,12 +30,16 @@ struct Welcome {
         {
             return
         }
+        guard let size = try FileSystem.status(state.guestImage)?.size, size <= Self.maximumImageBytes else {
+            throw CommandFailure(
+                "The guest image is larger than \(Self.maximumImageBytes) bytes: upload it with `openstack image create`.")
+        }
         let draft: JSON = [
             "name": .string(Self.imageName), "disk_format": "qcow2", "container_format": "bare", "visibility": "public",
             "min_ram": 64,
         ]
         guard let image = client.request("POST", "/image/v2/images", body: draft.text())?.json?["id"]?.string,
-            let bytes = try FileSystem.read(state.guestImage, limit: 1 << 30)
+            let bytes = try FileSystem.read(state.guestImage, limit: Int(Self.maximumImageBytes))
         else { throw CommandFailure("The guest image was not accepted; see \(state.logDirectory)/haneul/haneul.log.") }
         let answer = client.request(
             "PUT", "/image/v2/images/\(image)/file", bytes: bytes, type: "application/octet-stream", seconds: 120)

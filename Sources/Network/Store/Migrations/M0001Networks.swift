@@ -9,7 +9,8 @@ enum M0001Networks {
             """
             CREATE TABLE networks (
                 id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL,
-                is_enabled BIGINT NOT NULL, mtu BIGINT NOT NULL, kind TEXT NOT NULL, physical_network TEXT, segment BIGINT,
+                is_enabled BIGINT NOT NULL, mtu BIGINT NOT NULL, kind TEXT NOT NULL,
+                physical_network TEXT, segment BIGINT,
                 is_external BIGINT NOT NULL, is_default BIGINT NOT NULL, port_security BIGINT NOT NULL,
                 dns_domain TEXT NOT NULL, zone_hints TEXT NOT NULL, tags TEXT NOT NULL, revision BIGINT NOT NULL,
                 created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)
@@ -23,9 +24,12 @@ enum M0001Networks {
             """
             CREATE TABLE subnets (
                 id TEXT PRIMARY KEY, project_id TEXT NOT NULL, network_id TEXT NOT NULL REFERENCES networks (id),
-                name TEXT NOT NULL, description TEXT NOT NULL, ip_version BIGINT NOT NULL, cidr TEXT NOT NULL, gateway TEXT,
-                uses_dhcp BIGINT NOT NULL, ra_mode TEXT, address_mode TEXT, pools TEXT NOT NULL, dns_servers TEXT NOT NULL,
-                host_routes TEXT NOT NULL, service_types TEXT NOT NULL, publishes_dns BIGINT NOT NULL, tags TEXT NOT NULL,
+                name TEXT NOT NULL, description TEXT NOT NULL, ip_version BIGINT NOT NULL,
+                cidr TEXT NOT NULL, gateway TEXT,
+                uses_dhcp BIGINT NOT NULL, ra_mode TEXT, address_mode TEXT,
+                pools TEXT NOT NULL, dns_servers TEXT NOT NULL,
+                host_routes TEXT NOT NULL, service_types TEXT NOT NULL,
+                publishes_dns BIGINT NOT NULL, tags TEXT NOT NULL,
                 revision BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)
             """,
             "CREATE INDEX subnets_project ON subnets (project_id, created_at, id)",

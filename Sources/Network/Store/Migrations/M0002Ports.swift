@@ -13,7 +13,8 @@ enum M0002Ports {
                 status TEXT NOT NULL, device_id TEXT NOT NULL, device_owner TEXT NOT NULL, host TEXT NOT NULL,
                 vnic_type TEXT NOT NULL, profile TEXT NOT NULL, port_security BIGINT NOT NULL, fixed_ips TEXT NOT NULL,
                 groups TEXT NOT NULL, address_pairs TEXT NOT NULL, dhcp_options TEXT NOT NULL, dns_name TEXT NOT NULL,
-                dns_domain TEXT NOT NULL, is_compute_owned BIGINT NOT NULL, tags TEXT NOT NULL, revision BIGINT NOT NULL,
+                dns_domain TEXT NOT NULL, is_compute_owned BIGINT NOT NULL, tags TEXT NOT NULL,
+                revision BIGINT NOT NULL,
                 created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)
             """,
             "CREATE INDEX ports_project ON ports (project_id, created_at, id)",
