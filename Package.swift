@@ -7,6 +7,8 @@ struct Service {
     var name: String
     /// Contracts of other services that this one's Core (and Agent) may use.
     var uses: [String] = []
+    /// Contracts of other services whose values this one's messages carry.
+    var contractUses: [String] = []
     var hasAgent = false
     /// Kits of the agent besides those that every agent has.
     var agentKits: [Target.Dependency] = []
@@ -18,7 +20,9 @@ struct Service {
         let others = uses.map { Target.Dependency(stringLiteral: "\($0)Contract") }
         var targets: [Target] = [
             .target(
-                name: contract, dependencies: ["BaseKit"] + (hasAgent ? ["MessagingKit"] : []),
+                name: contract,
+                dependencies: ["BaseKit"] + (hasAgent ? ["MessagingKit"] : [])
+                    + contractUses.map { .init(stringLiteral: "\($0)Contract") },
                 path: "Sources/\(name)/Contract"),
             .target(
                 name: "\(name)Core",
@@ -63,8 +67,18 @@ let services = [
     Service(name: "Image"),
     Service(name: "Placement"),
     Service(
-        name: "Compute", uses: ["Image", "Placement", "Network", "Identity"], hasAgent: true,
-        drivers: ["Libvirt": ["CLibvirt", "ImageContract"]]),
+        name: "BlockStorage", uses: ["Compute", "Image", "Identity"], hasAgent: true,
+        drivers: [
+            // What the others share: QEMU's tools, checks of images.
+            "Kit": ["ImageContract"],
+            "Files": ["ImageContract", "BlockStorageDriverKit"], "ISCSI": ["ImageContract", "BlockStorageDriverKit"],
+            "NFS": ["ImageContract", "BlockStorageDriverKit", "BlockStorageDriverFiles"],
+            "RBD": ["ImageContract", "BlockStorageDriverKit", "CRBD"],
+        ]),
+    Service(
+        name: "Compute", uses: ["Image", "Placement", "Network", "BlockStorage", "Identity"],
+        contractUses: ["BlockStorage"], hasAgent: true,
+        drivers: ["Libvirt": ["CLibvirt", "SecurityKit", "BlockStorageContract", "ImageContract"]]),
     Service(
         name: "Network", uses: ["Compute", "Identity"], hasAgent: true, agentKits: ["OVSDBKit"],
         drivers: ["OVN": ["OVSDBKit"]]),
@@ -77,6 +91,7 @@ let system: [Target] = [
     .systemLibrary(name: "COpenSSL", path: "Sources/System/COpenSSL", pkgConfig: "openssl"),
     .systemLibrary(name: "CCrypt", path: "Sources/System/CCrypt", pkgConfig: "libxcrypt"),
     .systemLibrary(name: "CLibvirt", path: "Sources/System/CLibvirt", pkgConfig: "libvirt"),
+    .systemLibrary(name: "CRBD", path: "Sources/System/CRBD"),
     .systemLibrary(name: "CWslay", path: "Sources/System/CWslay"),
     .systemLibrary(name: "CYAML", path: "Sources/System/CYAML", pkgConfig: "yaml-0.1"),
     .target(name: "CLinux", path: "Sources/System/CLinux"),
@@ -118,7 +133,7 @@ let package = Package(
         .executableTarget(name: "haneul", dependencies: everything + ["CLinux"], path: "Sources/haneul"),
         .target(name: "TestKit", dependencies: everything, path: "Tests/TestKit"),
     ]
-        + ["Platform", "Identity", "Image", "Placement", "Compute", "Network", "Tidy"].map {
+        + ["Platform", "Identity", "Image", "Placement", "BlockStorage", "Compute", "Network", "Tidy"].map {
             .testTarget(name: "\($0)Tests", dependencies: everything + ["TestKit"], path: "Tests/\($0)")
         } + [
             // The whole cloud as the program composes it.

@@ -5,9 +5,11 @@ import http.client
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 kind, port, state = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -19,9 +21,9 @@ UPSTREAM = {
 }
 
 
-def show(name, value, unit, base=None):
+def show(name, value, unit, base=None, beside="upstream"):
     base = UPSTREAM.get(name, base)
-    ratio = f"  {value / base:8.1f} x upstream" if base else ""
+    ratio = f"  {value / base:8.2f} x {beside}" if base else ""
     print(f"{name:<38}{value:>12,.1f} {unit}{ratio}", flush=True)
 
 
@@ -201,6 +203,143 @@ def fake():
     show("allocation candidates 1000 hosts", float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)), "/s")
 
 
+def volumes(cloud, haneul, image, network):
+    project = cloud.call("GET", "/identity/v3/auth/projects")["projects"][0]["id"]
+    head = {"OpenStack-API-Version": "volume 3.71"}
+    base = f"/volume/v3/{project}"
+
+    def wait(kind, name, status):
+        while True:
+            shown = cloud.call("GET", f"{base}/{kind}s/{name}", headers=head)[kind]
+            if shown["status"] == status:
+                return shown
+            if shown["status"].startswith("error"):
+                raise SystemExit(f"{kind} {name}: {shown['status']}")
+            time.sleep(0.005)
+
+    def create(**fields):
+        made = cloud.call("POST", f"{base}/volumes", {"volume": dict(size=1, **fields)}, head)["volume"]["id"]
+        wait("volume", made, "available")
+        return made
+
+    cloud.call("PUT", f"{base}/os-quota-sets/{project}", {"quota_set": {"volumes": -1, "snapshots": -1, "gigabytes": -1}}, head)
+    made = []
+    large = cloud.call("POST", "/image/v2/images", {"name": "gib", "disk_format": "raw", "container_format": "bare"})["id"]
+    cloud.call("PUT", f"/image/v2/images/{large}/file", os.urandom(1 << 30), {"Content-Type": "application/octet-stream"}, raw=True)
+    made.append(create(imageRef=large))  # the image comes to the backend once
+    show("volume create, blank", 1000 * median_time(5, lambda _: made.append(create())), "ms")
+    show("volume create, of a 1 GiB image", 1000 * median_time(5, lambda _: made.append(create(imageRef=large))), "ms")
+
+    server = reachable_server(cloud, "io", image, network)
+    volume = made[-1]
+
+    def attach(volume):
+        cloud.call("POST", f"/compute/v2.1/servers/{server}/os-volume_attachments", {"volumeAttachment": {"volumeId": volume}})
+        wait("volume", volume, "in-use")
+
+    def detach(volume):
+        cloud.call("DELETE", f"/compute/v2.1/servers/{server}/os-volume_attachments/{volume}", raw=True)
+        wait("volume", volume, "available")
+
+    times = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        attach(volume)
+        times.append(time.perf_counter() - begin)
+        detach(volume)
+    show("volume attach to a running guest", 1000 * statistics.median(times), "ms")
+    attach(volume)
+
+    def snapshot(_):
+        taken = cloud.call("POST", f"{base}/snapshots", {"snapshot": {"volume_id": volume, "force": True}}, head)["snapshot"]["id"]
+        wait("snapshot", taken, "available")
+
+    show("volume snapshot under a running guest", 1000 * median_time(3, snapshot), "ms")
+
+    tools = create(imageRef=fio_image(cloud))
+    blank = create()
+    attach(tools)
+    attach(blank)
+    compare_fio(haneul, tools, blank)
+
+
+def reachable_server(cloud, name, image, network):
+    """A server that `haneul ssh` reaches, up to its sshd."""
+    key = open(os.path.join(state, "ssh/id_ecdsa.pub")).read()
+    cloud.call("POST", "/compute/v2.1/os-keypairs", {"keypair": {"name": name, "public_key": key}})
+    flavor = cloud.call("POST", "/compute/v2.1/flavors", {"flavor": {"name": name, "ram": 512, "disk": 1, "vcpus": 1}})["flavor"]["id"]
+    public = cloud.call("GET", "/network/v2.0/networks?name=public")["networks"][0]["id"]
+    subnet = cloud.call("GET", f"/network/v2.0/subnets?network_id={network}")["subnets"][0]["id"]
+    router = cloud.call("POST", "/network/v2.0/routers", {"router": {
+        "name": name, "external_gateway_info": {"network_id": public}}})["router"]["id"]
+    cloud.call("PUT", f"/network/v2.0/routers/{router}/add_router_interface", {"subnet_id": subnet})
+    group = cloud.call("POST", "/network/v2.0/security-groups", {"security_group": {"name": name}})["security_group"]["id"]
+    cloud.call("POST", "/network/v2.0/security-group-rules", {"security_group_rule": {
+        "security_group_id": group, "direction": "ingress", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22}})
+    server = cloud.call("POST", "/compute/v2.1/servers", {"server": {
+        "name": name, "imageRef": image, "flavorRef": flavor, "key_name": name, "networks": [{"uuid": network}],
+        "security_groups": [{"name": name}]}})["server"]["id"]
+    while cloud.call("GET", f"/compute/v2.1/servers/{server}")["server"]["status"] != "ACTIVE":
+        time.sleep(0.05)
+    while "sshd started" not in cloud.call(
+            "POST", f"/compute/v2.1/servers/{server}/action", {"os-getConsoleOutput": {}})["output"]:
+        time.sleep(0.2)
+    device = cloud.call("GET", f"/network/v2.0/ports?device_id={server}")["ports"][0]["id"]
+    cloud.call("POST", "/network/v2.0/floatingips", {"floatingip": {"floating_network_id": public, "port_id": device}})
+    return server
+
+
+def fio_image(cloud):
+    """An image with a file system in which fio and its libraries lie."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(f"{folder}/tools")
+        program = shutil.which("fio")
+        libraries = re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout)
+        for path in [program, *libraries]:
+            shutil.copy(path, f"{folder}/tools")
+        subprocess.run(
+            ["mke2fs", "-q", "-t", "ext2", "-d", f"{folder}/tools", f"{folder}/disk", "256M"], check=True, capture_output=True)
+        image = cloud.call("POST", "/image/v2/images", {"name": "fio", "disk_format": "raw", "container_format": "bare"})["id"]
+        cloud.call("PUT", f"/image/v2/images/{image}/file", open(f"{folder}/disk", "rb").read(),
+                   {"Content-Type": "application/octet-stream"}, raw=True)
+        return image
+
+
+def compare_fio(haneul, tools, blank):
+    """fio in the guest on the volume `blank`, beside fio on a plain file of the same file system of the host."""
+    def guest(command):
+        return subprocess.run([haneul, "ssh", "io", f"sudo sh -c '{command}'"], capture_output=True, text=True).stdout
+
+    def disk(volume):
+        while True:
+            found = guest(f"grep -l {volume[:20]} /sys/block/*/serial").strip()
+            if found:
+                return "/dev/" + found.split("/")[3]
+            time.sleep(0.5)
+
+    guest(f"mount -o ro {disk(tools)} /mnt")
+    target = disk(blank)
+    in_guest = "/mnt/ld-linux-x86-64.so.2 --library-path /mnt /mnt/fio"
+    plain = os.path.join(state, "volumes", "plain.fio")
+    options = "--name=fio --direct=1 --ioengine=libaio --size=512M --runtime=5 --time_based --output-format=json"
+
+    def measured(run, file, pattern, size, depth):
+        text = run(f"{options} --filename={file} --rw={pattern} --bs={size} --iodepth={depth}")
+        job = json.loads(text[text.index("{"):])["jobs"][0]["write" if "write" in pattern else "read"]
+        return job["iops"] if size == "4k" else job["bw_bytes"] / (1 << 20)
+
+    def beside(command):
+        return subprocess.run(["fio", *command.split()], capture_output=True, text=True, check=True).stdout
+
+    try:
+        for pattern, size, depth in [("write", "1M", 4), ("read", "1M", 4), ("randwrite", "4k", 16), ("randread", "4k", 16)]:
+            base = measured(beside, plain, pattern, size, depth)
+            value = measured(lambda command: guest(f"{in_guest} {command}"), target, pattern, size, depth)
+            show(f"fio {pattern} {size}, in the guest", value, "/s" if size == "4k" else "MiB/s", base, "a plain file of the host")
+    finally:
+        os.unlink(plain)
+
+
 def real():
     haneul = sys.argv[4]
     wait_ready()
@@ -251,6 +390,7 @@ def real():
         cloud.call("DELETE", f"/compute/v2.1/servers/{server}", raw=True)
     show("server create to QEMU running", statistics.median(running), "s")
     show("server create to sshd", statistics.median(booted), "s")
+    volumes(cloud, haneul, image, network)
     times = []
     for _ in range(3):
         subprocess.run([haneul, "down"], check=True, capture_output=True)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import APIKit
 import BaseKit
+import BlockStorageContract
 import ComputeAPI
 import ComputeAgent
 import ComputeContract
@@ -30,6 +31,7 @@ struct ComputeWorld: Sendable {
     let images = FakeImages()
     let placement = FakePlacement()
     let networks = FakeNetworks()
+    let volumes = FakeBlockStorage()
     let tasks = BackgroundTasks()
     let bus: InProcessBus
     let parts: ComputeParts
@@ -51,8 +53,8 @@ struct ComputeWorld: Sendable {
         config.quota.ram = 1_000_000
         change(&config)
         parts = ComputeParts(
-            database: database, bus: bus, images: images, placement: placement, networks: networks, config: config,
-            clock: .system, ids: .random)
+            database: database, bus: bus, images: images, placement: placement, networks: networks, volumes: volumes,
+            config: config, clock: .system, ids: .random)
         ComputeSagas.register(on: registry, parts)
         sagas = SagaRunner(database: database, registry: registry, holder: "test", limits: .test)
         hosts = ComputeHostEngine(parts, sagas: sagas)
@@ -73,7 +75,7 @@ struct ComputeWorld: Sendable {
         let registrations = try await controller.register()
         let services: [any Service] = [agent] + (runsSagas ? [sagas] : [])
         let result = try await withServices(services) {
-            try await eventually(within: .seconds(10), "the first report") { try await !hosts.hosts().isEmpty }
+            try await eventually(within: .seconds(120), "the first report") { try await !hosts.hosts().isEmpty }
             return try await body()
         }
         for registration in registrations { registration.cancel() }
@@ -124,6 +126,28 @@ struct ComputeWorld: Sendable {
         return ["server": .object(fields)]
     }
 
+    /// What gives a server of `boot` a volume beside its image.
+    func attached(_ volume: VolumeID) -> [String: JSON] {
+        [
+            "block_device_mapping_v2": [
+                [
+                    "boot_index": 0, "source_type": "image", "destination_type": "local",
+                    "uuid": .string(Self.image),
+                ],
+                ["source_type": "volume", "destination_type": "volume", "uuid": .string(volume.rawValue)],
+            ]
+        ]
+    }
+
+    /// As if a host had said nothing for a while, or said something again.
+    func setSilent(_ host: String, _ isSilent: Bool = true) async throws {
+        let (age, now) = (parts.config.hostTimeout * 2, parts.clock.now())
+        let seen = isSilent ? now - age : now
+        try await database.write {
+            try $0.execute("UPDATE compute_hosts SET last_seen_at = \(seen) WHERE host = \(host)")
+        }
+    }
+
     func boot(_ name: String = "one", _ extra: [String: JSON] = [:], as token: String = "demo") async throws -> String {
         let answer = try await call(.post, "/servers", Self.server(name, extra), as: token, expecting: 202)
         let id = try #require(answer["server", "id"]?.string)
@@ -137,7 +161,7 @@ struct ComputeWorld: Sendable {
 
     /// Waits until nothing is being done to the server.
     func settled(_ id: String) async throws {
-        try await eventually(within: .seconds(10), "server at rest") {
+        try await eventually(within: .seconds(120), "server at rest") {
             let server = try await call(.get, "/servers/\(id)", as: "admin")
             return server.status == 404 || server["server", "OS-EXT-STS:task_state"]?.isNull == true
         }

@@ -59,16 +59,16 @@ struct DomainXMLTests {
         guest.ephemeralDiskGiB = 1
         guest.swapMiB = 1
         #expect(try targets(guest) == ["vda", "vdb", "vdc", "hda"])
-        guest.rootImage.properties = ["hw_disk_bus": "ide"]
+        guest.rootImage?.properties = ["hw_disk_bus": "ide"]
         #expect(try targets(guest) == ["hda", "hdb", "hdc", "hdd"])
-        guest.rootImage.properties = ["hw_machine_type": "q35", "hw_disk_bus": "scsi"]
+        guest.rootImage?.properties = ["hw_machine_type": "q35", "hw_disk_bus": "scsi"]
         #expect(try targets(guest) == ["sda", "sdb", "sdc", "vda"])
     }
 
     @Test("an ISO image is a cdrom behind the disk that it installs to")
     func iso() throws {
         var guest = SampleGuest.make()
-        guest.rootImage.format = "iso"
+        guest.rootImage?.format = "iso"
         #expect(try targets(guest) == ["vda", "hda"])
         guest.rootDiskGiB = 0
         #expect(try targets(guest) == ["hda"])
@@ -96,7 +96,7 @@ struct DomainXMLTests {
         guest.rootDiskGiB = 0
         #expect(try GuestDisks.rootSize(guest) == 1 << 20)
         guest.rootDiskGiB = 1
-        guest.rootImage.virtualSizeBytes = (1 << 30) + 1
+        guest.rootImage?.virtualSizeBytes = (1 << 30) + 1
         #expect(throws: CloudError.self) { try GuestDisks.rootSize(guest) }
     }
 
@@ -113,7 +113,7 @@ struct DomainXMLTests {
 
     private func targets(_ guest: GuestSpecification) throws -> [String] {
         let files = try GuestFiles(guest.serverID, Self.config)
-        let hardware = try GuestHardware(guest.rootImage.properties)
+        let hardware = try GuestHardware(guest.properties)
         return DiskLayout(guest: guest, hardware: hardware, files: files).disks().map(\.target)
     }
 
@@ -124,7 +124,7 @@ struct DomainXMLTests {
         var config = Self.config
         config.usesUserspaceDatapath = usesUserspaceDatapath
         return DomainDescription(
-            guest: guest, hardware: try GuestHardware(guest.rootImage.properties),
+            guest: guest, hardware: try GuestHardware(guest.properties),
             files: try GuestFiles(guest.serverID, config),
             host: DomainHost(virtualization: virtualization, diskCache: .none, config: config)
         ).xml()

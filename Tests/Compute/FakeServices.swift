@@ -6,7 +6,11 @@ import PlacementContract
 import Synchronization
 
 /// Images that everybody may use.
-final class FakeImages: ImageService {
+final class FakeImages: ImageService, ImageUpload {
+    private let uploads = Mutex<[ImageID: String]>([:])
+    /// Where the bytes of uploaded images came from.
+    var uploaded: [ImageID: String] { uploads.withLock { $0 } }
+
     private let images = Mutex<[ImageID: ImageInfo]>([:])
 
     init() {
@@ -17,8 +21,30 @@ final class FakeImages: ImageService {
                 checksum: nil, properties: ["hw_disk_bus": "virtio", "os_distro": "debian", "owner_note": "private"]))
     }
 
+    var all: [ImageInfo] { images.withLock { Array($0.values) } }
     subscript(id: ImageID) -> ImageInfo? { images.withLock { $0[id] } }
     func set(_ image: ImageInfo) { images.withLock { $0[image.id] = image } }
+    func ensureImage(
+        _ id: ImageID, _ draft: ImageUploadDraft, for principal: Principal
+    ) async throws -> ImageInfo {
+        let image = ImageInfo(
+            id: id, name: draft.name, status: "queued", owner: principal.projectID, diskFormat: draft.diskFormat,
+            containerFormat: draft.containerFormat, sizeBytes: 0, virtualSizeBytes: 0, minDiskGiB: draft.minDiskGiB,
+            minRAMMiB: draft.minRAMMiB, checksum: nil, properties: draft.properties)
+        return images.withLock { all in
+            if let known = all[id] { return known }
+            all[id] = image
+            return image
+        }
+    }
+
+    func upload(_ id: ImageID, from path: String, for principal: Principal) async throws {
+        uploads.withLock { $0[id] = path }
+        images.withLock { $0[id]?.status = "active" }
+    }
+
+    func discard(_ id: ImageID, for principal: Principal) async throws { images.withLock { $0[id] = nil } }
+
     func image(_ id: ImageID, for principal: Principal) async throws -> ImageInfo? { images.withLock { $0[id] } }
     func images(_ ids: [ImageID], for principal: Principal) async throws -> [ImageID: ImageInfo] {
         images.withLock { all in all.filter { ids.contains($0.key) } }
@@ -32,6 +58,8 @@ final class FakePlacement: PlacementService {
         var claims: [String: (provider: ResourceProviderID, resources: [String: Int64])] = [:]
     }
     private let state = Mutex(State())
+
+    func resources(of consumer: String) -> [String: Int64] { state.withLock { $0.claims[consumer]?.resources ?? [:] } }
 
     var consumers: [String] { state.withLock { $0.claims.keys.sorted() } }
 

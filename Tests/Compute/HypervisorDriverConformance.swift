@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageContract
 import ComputeContract
 import Testing
 
@@ -105,6 +106,138 @@ struct HypervisorDriverConformance {
         #expect(last.dropLast().contains(UInt8(ascii: "\n")) == false)
         #expect(try await driver.consoleOutput(server, lines: 0) == [])
         try await driver.destroy(server)
+    }
+
+    /// A volume is given to a guest that runs and to one that is off, stays over starts, moves, grows, and goes. `open`
+    /// says which files the guest has; `head` makes a new head of a volume.
+    func volumes(
+        make: @Sendable (String) async throws -> GuestVolume, head: @Sendable (GuestVolume) async throws -> String,
+        open: @Sendable (ServerID) async throws -> [VolumeID: String]
+    ) async throws {
+        let guest = makeGuest()
+        let server = guest.serverID
+        let (first, second) = (try await make("sdb"), try await make("sdc"))
+        try await driver.spawn(guest)
+        for _ in 1...2 {
+            try await driver.attachVolume(first, to: server)
+            #expect(try await Set(open(server).keys) == [first.id])
+        }
+        let path = try await head(first)
+        for _ in 1...2 {
+            try await driver.moveVolume(first.id, of: server, toFile: path, format: .qcow2)
+            #expect(try await open(server) == [first.id: path])
+            try await driver.resizeVolume(first.id, of: server, toBytes: 8 << 20)
+        }
+        try await driver.stop(server, grace: .zero)
+        try await driver.attachVolume(second, to: server)
+        #expect(try await open(server)[first.id] == path)
+        var moved = first
+        moved.connection.source = .file(path: path, format: .qcow2)
+        try await driver.prepareVolumes([moved, second], of: server)
+        try await driver.start(server)
+        #expect(try await Set(open(server).keys) == [first.id, second.id])
+        try await driver.suspend(server)
+        try await driver.prepareVolumes([moved, second], of: server)
+        try await driver.resume(server)
+        #expect(try await driver.powerState(server) == .running)
+        #expect(try await Set(open(server).keys) == [first.id, second.id])
+        for _ in 1...2 {
+            try await driver.detachVolume(first.id, from: server)
+            #expect(try await Set(open(server).keys) == [second.id])
+        }
+        // What is no longer the guest's is not opened by its next start.
+        try await driver.prepareVolumes([], of: server)
+        try await driver.reboot(server, .hard)
+        #expect(try await open(server) == [:])
+        try await driver.destroy(server)
+        try await driver.detachVolume(first.id, from: server)
+        try await driver.moveVolume(first.id, of: server, toFile: path, format: .qcow2)
+        try await driver.resizeVolume(first.id, of: server, toBytes: 8 << 20)
+        await expectCode(.notFound) { try await driver.attachVolume(first, to: server) }
+        await expectCode(.notFound) { try await driver.prepareVolumes([first], of: server) }
+    }
+
+    /// A volume moves below a running guest, is there from then on, and stays where it was when the move is called off.
+    /// `target` makes an empty place for a volume that is as large.
+    func relocation(
+        make: @Sendable (String) async throws -> GuestVolume,
+        target: @Sendable (GuestVolume) async throws -> GuestVolume,
+        open: @Sendable (ServerID) async throws -> [VolumeID: String]
+    ) async throws {
+        let guest = makeGuest()
+        let server = guest.serverID
+        let volume = try await make("sdb")
+        try await driver.spawn(guest)
+        try await driver.attachVolume(volume, to: server)
+        let origin = try await open(server)
+        let there = try await target(volume)
+        #expect(try await driver.relocateVolume(there, of: server, .finish) == .resting)
+        for _ in 1...2 {
+            try await poll { try await driver.relocateVolume(there, of: server, .copy) == .ready }
+            #expect(try await driver.relocateVolume(there, of: server, .copy) == .ready)
+            #expect(try await open(server) == origin)
+            for _ in 1...2 { #expect(try await driver.relocateVolume(there, of: server, .cancel) == .resting) }
+            #expect(try await open(server) == origin)
+        }
+        try await driver.pause(server)
+        try await poll { try await driver.relocateVolume(there, of: server, .copy) == .ready }
+        for step: VolumeRelocation.Step in [.finish, .finish, .copy, .cancel] {
+            #expect(try await driver.relocateVolume(there, of: server, step) == .moved, "\(step)")
+        }
+        try await driver.unpause(server)
+        let place = try await open(server)
+        #expect(place.keys == origin.keys && place != origin)
+        // The next start knows it, without being told.
+        try await driver.reboot(server, .hard)
+        #expect(try await open(server) == place)
+        // And so does all that is done to it later; a guest that is off has nobody who copies.
+        #expect(try await driver.relocateVolume(volume, of: server, .copy) != .moved)
+        #expect(try await driver.relocateVolume(volume, of: server, .cancel) == .resting)
+        try await driver.resizeVolume(volume.id, of: server, toBytes: 8 << 20)
+        try await driver.stop(server, grace: .zero)
+        #expect(try await driver.relocateVolume(volume, of: server, .copy) == .closed)
+        #expect(try await driver.relocateVolume(there, of: server, .finish) == .moved)
+        try await driver.detachVolume(volume.id, from: server)
+        #expect(try await driver.relocateVolume(there, of: server, .cancel) == .closed)
+        try await driver.destroy(server)
+        #expect(try await driver.relocateVolume(there, of: server, .cancel) == .gone)
+    }
+
+    /// A guest whose root disk is a volume runs, and the volume outlives it.
+    func bootFromVolume(
+        make: @Sendable (String) async throws -> GuestVolume,
+        open: @Sendable (ServerID) async throws -> [VolumeID: String]
+    ) async throws {
+        var guest = makeGuest()
+        var root = try await make("sda")
+        root.bootIndex = 0
+        guest.rootImage = nil
+        guest.volumes = [root]
+        for _ in 1...2 {
+            try await driver.spawn(guest)
+            #expect(try await driver.powerState(guest.serverID) == .running)
+            #expect(try await Set(open(guest.serverID).keys) == [root.id])
+            try await driver.destroy(guest.serverID)
+        }
+    }
+
+    /// The root disk of a guest that runs, and of one that is off, is copied whole, and no trace is left.
+    func copies(check: @Sendable (String) async throws -> Void) async throws {
+        let guest = makeGuest()
+        let (server, name) = (guest.serverID, IDSource.random.uuid())
+        try await driver.spawn(guest)
+        for _ in 1...2 {
+            for _ in 1...2 { try await check(try await driver.copyRootDisk(server, named: name)) }
+            #expect(try await driver.powerState(server) == .running)
+            try await driver.removeRootDiskCopy(server, named: name)
+            try await driver.removeRootDiskCopy(server, named: name)
+        }
+        try await driver.stop(server, grace: .zero)
+        try await check(try await driver.copyRootDisk(server, named: name))
+        try await driver.removeRootDiskCopy(server, named: name)
+        try await driver.destroy(server)
+        try await driver.removeRootDiskCopy(server, named: name)
+        await expectCode(.notFound) { _ = try await driver.copyRootDisk(server, named: name) }
     }
 
     /// The host says enough for placement.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageContract
 import ComputeContract
 import LinuxKit
 import TestKit
@@ -21,6 +22,206 @@ struct LibvirtDriverHostTests {
             try await conformance.refusals()
             try await conformance.unknownGuest()
             try await conformance.consoles(loggedLine: "third line")
+        }
+    }
+
+    @Test("a file is given to a guest, moved, grown and taken away, and the guest keeps its volumes over starts")
+    func volumes() async throws {
+        try await withDriver { driver, host in
+            let conformance = HypervisorDriverConformance(driver: driver) { SampleGuest.make(bus: "scsi") }
+            let files = VolumeFiles(directory: "\(host.directory)/volumes")
+            try await conformance.volumes(
+                make: { try await files.make(device: $0) }, head: { try await files.head(of: $0) },
+                open: { try await Self.openFiles(driver, $0) })
+            try await conformance.bootFromVolume(
+                make: { try await files.make(device: $0, content: BootSector.make(powersOff: false)) },
+                open: { try await Self.openFiles(driver, $0) })
+        }
+    }
+
+    @Test("a file goes elsewhere below a running guest, and is there from then on")
+    func relocation() async throws {
+        try await withDriver { driver, host in
+            let conformance = HypervisorDriverConformance(driver: driver) { SampleGuest.make(bus: "scsi") }
+            let files = VolumeFiles(directory: "\(host.directory)/volumes")
+            try await conformance.relocation(
+                make: { try await files.make(device: $0) }, target: { try await files.target(for: $0) },
+                open: { try await Self.openFiles(driver, $0) })
+        }
+    }
+
+    @Test(
+        "a volume goes from a file to iSCSI and back below a running guest, with its bytes and its secrets",
+        .enabled(if: FileSystem.exists("/usr/sbin/tgtd")))
+    func relocationToISCSI() async throws {
+        try await withDriver(setup: Self.iscsiSetup) { driver, host in
+            let guest = SampleGuest.make(bus: "scsi")
+            let server = guest.serverID
+            let files = VolumeFiles(directory: "\(host.directory)/volumes")
+            let content = (0..<(8 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 11) }
+            let origin = try await files.make(device: "sdb", content: content)
+            var there = origin
+            there.connection.source = .iscsi(
+                .init(
+                    portal: "127.0.0.1:3260", iqn: "iqn.2020-01.test:volume", lun: 1, chapUser: "user",
+                    chapPassword: "secret123456"))
+            func move(to volume: GuestVolume) async throws {
+                try await eventually(within: .seconds(20)) {
+                    try await driver.relocateVolume(volume, of: server, .copy) == .ready
+                }
+                var place = volume
+                place.connection = volume.connection.withoutSecrets
+                #expect(try await driver.relocateVolume(place, of: server, .finish) == .moved)
+            }
+            let secret = VolumeSecret.id(.chap, origin.id)
+            try await driver.spawn(guest)
+            try await driver.attachVolume(origin, to: server)
+            try await move(to: there)
+            #expect(try FileSystem.read("\(host.directory)/lun", limit: 16 << 20) == content)
+            #expect(try await host.virsh("secret-list").contains(secret))
+            // The old place is nobody's: it can be written by others.
+            try await files.grow(origin, toBytes: 8 << 20)
+            try await driver.prepareVolumes([there], of: server)
+            try await driver.reboot(server, .hard)
+            let back = try await files.target(for: origin)
+            try await move(to: back)
+            #expect(try await !host.virsh("secret-list").contains(secret))
+            try await eventually {
+                try FileSystem.text("\(host.directory)/conns")?.contains("Session:") == false
+            }
+            try await driver.detachVolume(origin.id, from: server)
+            #expect(try await files.content(of: back) == content)
+            // Where nobody listens there is nothing to move to, and the guest keeps what it has.
+            try await driver.attachVolume(back, to: server)
+            var nowhere = there
+            nowhere.connection.source = .iscsi(
+                .init(
+                    portal: "127.0.0.1:3260", iqn: "iqn.2020-01.test:nothing", lun: 1, chapUser: "user",
+                    chapPassword: "secret123456"))
+            let absent = nowhere
+            await #expect(throws: CloudError.self) { try await driver.relocateVolume(absent, of: server, .copy) }
+            #expect(try await driver.relocateVolume(absent, of: server, .cancel) == .resting)
+            #expect(try await driver.powerState(server) == .running)
+            try await driver.destroy(server)
+        }
+    }
+
+    /// What QEMU has open now, or the definition says of a guest that is off.
+    private static func openFiles(_ driver: LibvirtDriver, _ server: ServerID) async throws -> [VolumeID: String] {
+        try await driver.connection.run("look") { host -> [VolumeID: String] in
+            guard let domain = try host.domain(server) else { return [:] }
+            let document = try domain.isActive ? domain.liveDocument() : domain.definition()
+            return Dictionary(
+                document.disks.compactMap { disk in
+                    DomainDocument.volume(disk).map { ($0, DomainDocument.file(disk) ?? "") }
+                }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    @Test("the root disk of a guest is copied while it runs, with all that is below it")
+    func copies() async throws {
+        try await withDriver { driver, host in
+            let conformance = HypervisorDriverConformance(driver: driver) { SampleGuest.make() }
+            let raw = "\(host.directory)/copy.raw"
+            try await conformance.copies { path in
+                let image = "/usr/bin/qemu-img"
+                let info = try await Subprocess.runChecked(image, ["info", "-f", "qcow2", "--output=json", path])
+                let facts = try JSONReader.read(info.stdout)
+                #expect(facts["backing-filename"] == nil)
+                #expect(facts["virtual-size"] == .int(1 << 30))
+                try await Subprocess.runChecked(
+                    image, ["convert", "-f", "qcow2", "-O", "raw", path, raw])
+                let sector = try #require(try FileSystem.read(raw, limit: 512))
+                #expect(sector == Array(BootSector.make(powersOff: false).prefix(512)))
+            }
+        }
+    }
+
+    @Test("a resized volume has its new size in the guest at once, and a guest that is off finds it grown")
+    func resizedVolume() async throws {
+        try await withDriver { driver, host in
+            let guest = SampleGuest.make(bus: "scsi")
+            let files = VolumeFiles(directory: "\(host.directory)/volumes")
+            let volume = try await files.make(device: "sdb")
+            try await driver.spawn(guest)
+            try await driver.attachVolume(volume, to: guest.serverID)
+            try await driver.resizeVolume(volume.id, of: guest.serverID, toBytes: 8 << 20)
+            #expect(try await files.size(of: volume) == 8 << 20)
+            try await driver.stop(guest.serverID, grace: .zero)
+            try await driver.resizeVolume(volume.id, of: guest.serverID, toBytes: 16 << 20)
+            #expect(try await files.size(of: volume) == 16 << 20)
+            try await driver.destroy(guest.serverID)
+        }
+    }
+
+    /// A target with one unit of eight mebibytes.
+    private static let iscsiSetup = """
+        mkdir -p /var/run/tgtd
+        truncate -s 8M $1/lun
+        tgtd --iscsi portal=127.0.0.1:3260
+        for i in 1 2 3 4 5 6 7 8 9 10; do
+            tgtadm --lld iscsi --op show --mode sys >/dev/null 2>&1 && break
+            sleep .2
+        done
+        tgtadm --lld iscsi --op new --mode target --tid 1 -T iqn.2020-01.test:volume
+        tgtadm --lld iscsi --op new --mode logicalunit --tid 1 --lun 1 -b $1/lun --bstype rdwr
+        tgtadm --lld iscsi --op new --mode account --user user --password secret123456
+        tgtadm --lld iscsi --op bind --mode account --tid 1 --user user
+        tgtadm --lld iscsi --op bind --mode target --tid 1 -I ALL
+        (while sleep .1; do tgtadm --lld iscsi --op show --mode conn --tid 1 > $1/next; mv $1/next $1/conns; done) &
+
+        """
+
+    @Test(
+        "an iSCSI volume is opened by QEMU with its CHAP secret, and closed before the detaching ends",
+        .enabled(if: FileSystem.exists("/usr/sbin/tgtd")))
+    func iscsiVolume() async throws {
+        try await withDriver(setup: Self.iscsiSetup) { driver, host in
+            let guest = SampleGuest.make(bus: "scsi")
+            var volume = SampleGuest.volume(device: "sdb")
+            volume.connection.source = .iscsi(
+                .init(
+                    portal: "127.0.0.1:3260", iqn: "iqn.2020-01.test:volume", lun: 1, chapUser: "user",
+                    chapPassword: "secret123456"))
+            @Sendable func isConnected() throws -> Bool {
+                try FileSystem.text("\(host.directory)/conns")?.contains("Session:") == true
+            }
+            try await driver.spawn(guest)
+            try await driver.attachVolume(volume, to: guest.serverID)
+            try await eventually { try isConnected() }
+            try await driver.prepareVolumes([volume], of: guest.serverID)
+            try await driver.reboot(guest.serverID, .hard)
+            try await eventually { try isConnected() }
+            try await driver.detachVolume(volume.id, from: guest.serverID)
+            try await eventually { try !isConnected() }
+            volume.connection.source = .iscsi(
+                .init(
+                    portal: "127.0.0.1:3260", iqn: "iqn.2020-01.test:volume", lun: 1, chapUser: "user",
+                    chapPassword: "wrong1234567"))
+            let wrong = volume
+            await #expect(throws: CloudError.self) { try await driver.attachVolume(wrong, to: guest.serverID) }
+            try await driver.destroy(guest.serverID)
+        }
+    }
+
+    @Test("a LUKS volume is opened by a secret that goes with it, within its limits")
+    func encryptedVolume() async throws {
+        try await withDriver { driver, host in
+            let guest = SampleGuest.make(bus: "scsi")
+            let files = VolumeFiles(directory: "\(host.directory)/volumes")
+            let volume = try await files.makeEncrypted(device: "sdb", passphrase: "a secret")
+            try await driver.spawn(guest)
+            try await driver.attachVolume(volume, to: guest.serverID)
+            #expect(try await Self.openFiles(driver, guest.serverID).keys.contains(volume.id))
+            let secret = VolumeSecret.id(.passphrase, volume.id)
+            #expect(try await host.virsh("secret-list").contains(secret))
+            try await driver.reboot(guest.serverID, .hard)
+            try await driver.detachVolume(volume.id, from: guest.serverID)
+            #expect(try await !host.virsh("secret-list").contains(secret))
+            var wrong = volume
+            wrong.connection.passphrase = "another"
+            await #expect(throws: CloudError.self) { try await driver.attachVolume(wrong, to: guest.serverID) }
+            try await driver.destroy(guest.serverID)
         }
     }
 
@@ -77,7 +278,8 @@ struct LibvirtDriverHostTests {
         try await withDriver { driver, host in
             let guests = [SampleGuest.make(), SampleGuest.make()]
             for guest in guests { try await driver.spawn(guest) }
-            let base = "\(host.directory)/state/instances/_base/\(guests[0].rootImage.imageID).raw"
+            let image = try #require(guests[0].rootImage)
+            let base = "\(host.directory)/state/instances/_base/\(image.imageID).raw"
             #expect(try FileSystem.status(base)?.linkCount == 3)
             try FileSystem.removeTree(base)
             try await driver.reboot(guests[0].serverID, .hard)
@@ -96,10 +298,10 @@ struct LibvirtDriverHostTests {
     }
 
     private func withDriver(
-        image: [UInt8] = BootSector.make(powersOff: false),
+        image: [UInt8] = BootSector.make(powersOff: false), setup: String = "",
         _ body: @escaping @Sendable (LibvirtDriver, LibvirtTestHost) async throws -> Void
     ) async throws {
-        let host = try await LibvirtTestHost.start()
+        let host = try await LibvirtTestHost.start(setup: setup)
         let driver = host.driver(image: image)
         let result: Result<Void, any Error>
         do {

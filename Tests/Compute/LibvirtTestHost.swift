@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageDriverKit
 import ComputeContract
 import ComputeDriverLibvirt
 import Glibc
@@ -21,7 +22,8 @@ final class LibvirtTestHost: Sendable {
         self.process = process
     }
 
-    static func start() async throws -> LibvirtTestHost {
+    /// `setup`: lines of shell that the host runs before libvirtd; `$1` is its folder.
+    static func start(setup: String = "") async throws -> LibvirtTestHost {
         // Short, because paths of sockets are.
         let directory = "/tmp/haneul-lv-\(getpid())-\(UInt16.random(in: 0...UInt16.max))"
         for folder in ["run", "etc", "lib", "cache", "log"] {
@@ -29,6 +31,7 @@ final class LibvirtTestHost: Sendable {
         }
         try FileSystem.writeAtomically("\(directory)/etc/qemu.conf", qemuSettings)
         try FileSystem.writeAtomically("\(directory)/libvirtd.conf", daemonSettings(directory))
+        try FileSystem.writeAtomically("\(directory)/setup.sh", "set -e\n" + setup)
         try FileSystem.writeAtomically("\(directory)/init.sh", initScript)
         let process = try await Subprocess.spawnDaemon(
             "/usr/bin/unshare",
@@ -64,7 +67,14 @@ final class LibvirtTestHost: Sendable {
         config.virtualization = .qemu
         config.diskCache = .writeback
         config.softRebootGrace = .milliseconds(300)
-        return LibvirtDriver(config, images: BytesImageSource(bytes: image))
+        return LibvirtDriver(config, images: BytesImageSource(bytes: image), shares: KernelShareMounter())
+    }
+
+    /// What libvirt's own client says.
+    func virsh(_ arguments: String...) async throws -> String {
+        try await Subprocess.runChecked(
+            "/usr/bin/virsh", ["-c", "qemu:///system?socket=\(socket)"] + arguments
+        ).output
     }
 
     private var socket: String { "\(directory)/run/libvirt-sock" }
@@ -104,6 +114,7 @@ final class LibvirtTestHost: Sendable {
         mount -t tmpfs -o mode=755 tmpfs /run
         mkdir -p /run/libvirt
         ip link set lo up
+        sh $1/setup.sh $1
         libvirtd -f $1/libvirtd.conf &
         trap 'exit 0' TERM
         while :; do sleep 3600 & wait $!; done

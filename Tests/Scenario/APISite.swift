@@ -20,7 +20,23 @@ struct APISite: Sendable, CustomStringConvertible {
     var parameters: [String] { segments.filter { $0.hasPrefix("{") } }
     private var segments: [String] { template.split(separator: "/").map(String.init) }
 
-    static func all(_ cloud: TestCloud) -> [APISite] {
+    /// Block Storage has each of its routes a second time, below the caller's project, with the same handler.
+    private static let projectPrefix = "/volume/v3/{project_id}/"
+    var isBelowProject: Bool { template.hasPrefix(Self.projectPrefix) }
+
+    /// All routes, and of Block Storage's the ones that leave the project out.
+    static func all(_ cloud: TestCloud) -> [APISite] { every(cloud).filter { !$0.isBelowProject } }
+
+    /// Block Storage's routes below a project.
+    static func belowProject(_ cloud: TestCloud) -> [APISite] { every(cloud).filter(\.isBelowProject) }
+
+    /// Whether this is the route `below` a project, without the project.
+    func isTwin(of below: APISite) -> Bool {
+        route.method == below.route.method
+            && template == "/volume/v3/" + below.template.dropFirst(Self.projectPrefix.count)
+    }
+
+    private static func every(_ cloud: TestCloud) -> [APISite] {
         cloud.cloud.apis.flatMap { api in
             api.routes.routes.map { route in
                 var headers = HTTPHeaders()
@@ -50,11 +66,15 @@ struct APISite: Sendable, CustomStringConvertible {
         }
     }
 
-    /// What some lists cannot be asked without; empty or beginning with `?`.
-    var sampleQuery: String {
+    /// What some cannot be asked without; empty or beginning with `?`.
+    func sampleQuery(_ samples: [String: String]) -> String {
         switch description {
         case "GET /placement/allocation_candidates": "?resources=VCPU:1"
         case "GET /placement/usages": "?project_id=none"
+        case let text where text.contains("/manageable_") || text.contains("-manage"):
+            "?host=\(TestCloud.backend)%23fake"
+        case let text where text.hasSuffix("/associate") || text.hasSuffix("/disassociate"):
+            "?vol_type_id=\(samples["/volume {type_id}"] ?? "")"
         default: ""
         }
     }

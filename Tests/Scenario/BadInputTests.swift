@@ -16,7 +16,9 @@ struct BadInputTests {
     }
 
     private func flaw(_ answer: TestCloud.Answer, _ site: APISite) -> String? {
-        if answer.status >= 500, answer.status != 501 { return "\(answer)" }
+        // cinder: a record of another backup service's is 503.
+        let isForeignRecord = answer.status == 503 && site.route.path.hasSuffix("/import_record")
+        if answer.status >= 500, answer.status != 501, !isForeignRecord { return "\(answer)" }
         guard site.route.method != .head, site.service != "console", answer.status >= 400 else { return nil }
         return FaultShape.flaw(answer, site.service).map { "\($0): \(answer)" }
     }
@@ -34,6 +36,8 @@ struct BadInputTests {
         try await cloud.call(.get, "/identity/v3/users/\(cloud.a.memberID)", cloud.a.member, expecting: 200)
         try await cloud.call(
             .get, "/network/v2.0/ports/\(estate["/network/v2.0/ports/{id}"])", cloud.a.member, expecting: 200)
+        try await cloud.call(
+            .get, "/volume/v3/volumes/\(estate["/volume {volume_id}"])", cloud.a.member, expecting: 200)
         #expect(try await cloud.status(of: estate["/compute {server_id}"], cloud.a.member) == "ACTIVE")
     }
 
@@ -45,13 +49,32 @@ struct BadInputTests {
         "identity .user.email",
         // Maps of the user's own keys.
         "compute .metadata", "compute .extra_specs", "compute .set_metadata.metadata", "compute .server.metadata",
+        "compute .createImage.metadata",
+        "volume .metadata", "volume .meta", "volume .volume.metadata", "volume .snapshot.metadata",
+        "volume .backup.metadata", "volume .os-set_image_metadata.metadata", "volume .extra_specs",
+        "volume .volume_type.extra_specs", "volume .group_specs", "volume .group_type.group_specs",
+        "volume .qos_specs",
+        // cinder: additionalProperties of hints, of what hosts say of themselves, and of these bodies.
+        "volume .OS-SCH-HNT:scheduler_hints", "volume .attachment.connector", "volume .os-initialize_connection.connector",
+        "volume .os-terminate_connection.connector", "volume .os-force_detach.connector", "volume .encryption",
+        "volume .volume.ref", "volume .revert", "volume .os-complete",
+        // cinder: one volume, or a list of them.
+        "volume .OS-SCH-HNT:scheduler_hints.same_host = a strange",
+        // cinder: these actions have no schema, and nobody reads their value.
+        "volume .os-reserve", "volume .os-unreserve", "volume .os-begin_detaching", "volume .os-roll_detaching",
+        "volume .os-show_image_metadata", "volume .os-unmanage", "volume .os-force_delete",
+        "volume .os-migrate_volume_completion", "volume .os-extend_volume_completion",
     ]
+
+    /// Upstream's schemas of these allow more than they name.
+    private static let open: Set<String> = ["POST /volume/v3/os-volume-manage", "POST /volume/v3/manageable_volumes"]
 
     private func mustBeRefused(_ spoiled: SpoiledJSON, _ site: APISite) -> Bool {
         let isFree = Self.free.contains { "\(site.service) \(spoiled.what)".hasPrefix($0 + " ") }
         // neutron ignores what stands beside the object in a body; keystone and glance keep fields they do not know.
         let isIgnored = site.service == "network" && spoiled.what.hasPrefix("the body ")
-        let refusesUnknown = ["network", "compute", "placement"].contains(site.service) && !isIgnored
+        let refusesUnknown = ["network", "compute", "placement", "volume"].contains(site.service)
+            && !isIgnored && !Self.open.contains(site.description)
         return !isFree && (spoiled.isImpossible || spoiled.isUnknownField && refusesUnknown)
     }
 
@@ -66,8 +89,8 @@ struct BadInputTests {
                 try await expectWhole(cloud, estate)
                 var findings: [Finding] = []
                 for site in sites {
-                    guard let path = site.path(estate.samples), let body = bodies.bodies[site.description] else { continue }
-                    for spoiled in SpoiledJSON.all(of: body) {
+                    guard let path = site.path(estate.samples) else { continue }
+                    for spoiled in bodies.all(of: site).flatMap(SpoiledJSON.all) {
                         let answer = try await cloud.send(
                             site.route.method, path, site.sampleToken(cloud), spoiled.bytes, headers: site.headers)
                         let isTaken = answer.status < 400 && mustBeRefused(spoiled, site)
@@ -162,6 +185,12 @@ struct BadInputTests {
         "resources=x", "resources=VCPU:x", "resources=VCPU:-1", "resources=VCPU:99999999999999999999", "required=x",
         "in_tree=x", "member_of=x", "group_policy=x", "start=x", "end=x", "detailed=x", "minDisk=x", "minRam=-1",
         "flavor=%00", "image=%00", "unknown=x", "=", "&&&", "start=1-1-1&end=x", "limit=1&marker=%ff",
+        "with_count=x", "metadata=x", "metadata=%7B", "metadata=%7B'a':%5B%5D%7D", "glance_metadata=%7B%7D", "bootable=x",
+        "multiattach=x", "volume_type=%00", "availability_zone=%00", "group_id=%00", "volume_id=%00", "usage=x",
+        "detail=x", "vol_type_id=x", "vol_type_id=%00", "extra_specs=%7B", "extra_specs=%7B'a':%7B%7D%7D", "is_public=%00",
+        "limit=5&offset=99999999999", "name~=%25", "status~=%00", "host=fake%40fake", "host=a%23b%23c", "attached_host=%00",
+        "instance_id=x", "attach_status=x", "sort=size:asc,name:x", "sort=:", "sort=,,,", "size=x", "resource=x",
+        "all_tenants=1&project_id=%00", "group_snapshot_id=x", "list_volume=x", "migration_status=%00", "replication_status=x",
         "start=0000-01-01T00:00:00%2B01:00", "end=0001-01-02T00:00:00", "end=9999-12-31T23:59:59-01:00",
         "changes-since=0001-01-01T00:00:00Z", "created_at=lt:0001-01-01T00:00:00Z",
         String(repeating: "sort_key=name&sort_dir=asc&", count: 200) + "marker=x",
@@ -192,6 +221,8 @@ struct BadInputTests {
         ("OpenStack-API-Version", "compute x"), ("OpenStack-API-Version", "compute 99.99"),
         ("OpenStack-API-Version", "placement 1.999"), ("OpenStack-API-Version", "placement"),
         ("OpenStack-API-Version", "compute 2.99999999999999999999"), ("X-OpenStack-Nova-API-Version", "\u{0}"),
+        ("OpenStack-API-Version", "volume x"), ("OpenStack-API-Version", "volume 3.999"), ("If-Match", "\"x\""),
+        ("OpenStack-API-Version", "volume 3.99999999999999999999"), ("OpenStack-API-Version", "volume 2.0"),
         ("OpenStack-API-Version", ",,,"), ("Content-Type", "text/plain"), ("Content-Type", ""), ("Accept", "x/y"),
         ("If-Match", "revision_number=x"), ("If-Match", "revision_number=99999999999999999999"), ("Range", "bytes=x-y"),
         ("Range", "bytes=99999999999999999999-"), ("X-Subject-Token", "x"), ("X-Subject-Token", "\u{1F600}"),
@@ -231,7 +262,7 @@ struct BadInputTests {
                 String(cloud.admin.dropLast()), String(cloud.admin.reversed()), "\u{1F600}", cloud.admin + "=",
             ]
             for token in tokens {
-                for path in ["/identity/v3/users", "/network/v2.0/networks", "/compute/v2.1/servers", "/image/v2/images"] {
+                for path in ["/identity/v3/users", "/network/v2.0/networks", "/compute/v2.1/servers", "/image/v2/images", "/volume/v3/volumes"] {
                     let answer = try await cloud.call(.get, path, token)
                     #expect(answer.status == 401, "\(path) with \(token.prefix(20)): \(answer)")
                 }

@@ -18,11 +18,11 @@ struct Estate: Sendable {
     let cloud: TestCloud
     /// What stands for a path's parameter: by the path up to and with it, by `whole path {parameter}`, or by
     /// `/service {parameter}`.
-    private(set) var samples: [String: String] = [:]
+    var samples: [String: String] = [:]
     /// Everything of A's that B must never read. Ids alone: names begin with `alpha`.
-    private(set) var secrets: Set<String> = []
+    var secrets: Set<String> = []
     /// Of the administrator's, for bodies.
-    private(set) var others: [String: String] = [:]
+    var others: [String: String] = [:]
 
     /// Of A's network, with no router.
     private(set) var spareSubnet = ""
@@ -35,12 +35,13 @@ struct Estate: Sendable {
         try await fillNetwork()
         try await fillCompute()
         try await fillPlacement()
+        try await fillVolumes()
     }
 
     subscript(path: String) -> String { samples[path] ?? "no sample" }
 
     /// A's own thing.
-    private mutating func own(_ path: String, _ id: String) {
+    mutating func own(_ path: String, _ id: String) {
         samples[path] = id
         secrets.insert(id)
     }
@@ -127,7 +128,7 @@ struct Estate: Sendable {
         own("/identity {limit_id}", try #require(limits["limits", "0", "id"]?.string))
     }
 
-    private func first(_ path: String, _ key: String, _ token: String? = nil) async throws -> String {
+    func first(_ path: String, _ key: String, _ token: String? = nil) async throws -> String {
         let answer = try await cloud.call(.get, path, token ?? cloud.admin, headers: Self.latest, expecting: 200)
         let id = answer[key, "0", "id"]
         return try #require(id?.string ?? id?.int.map { "\($0)" }, "\(path): \(answer)")

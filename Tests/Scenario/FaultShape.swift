@@ -15,7 +15,7 @@ enum FaultShape {
             switch service {
             case "network" where answer.status != 401: isWhole(json["NeutronError"], ["type", "message", "detail"])
             case "placement": isWhole(json["errors"]?.array?.first, ["title", "detail"], status: answer.status)
-            case "compute" where answer.status != 401:
+            case "compute" where answer.status != 401, "volume" where answer.status != 401:
                 json.object?.count == 1 && isWhole(json.object?.values.first, ["message"], code: answer.status)
             default: isWhole(json["error"], ["title", "message"], code: answer.status)
             }

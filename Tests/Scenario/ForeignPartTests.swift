@@ -135,6 +135,106 @@ struct ForeignPartTests {
         }
     }
 
+    @Test("block storage: copies, groups, kinds, connections")
+    func volumes() async throws {
+        try await TestCloud.run { cloud in
+            let estate = try await Estate(cloud)
+            let (own, b) = (try await Self.own(cloud), cloud.b.member)
+            func make(_ collection: String, _ key: String, _ fields: JSON) async throws -> String {
+                try await cloud.make("/volume/v3/\(collection)", key, fields, b, headers: Estate.newestVolumes)
+            }
+            let (volume, spare) = (
+                try await make("volumes", "volume", ["size": 1]), try await make("volumes", "volume", ["size": 1])
+            )
+            let group = try await make(
+                "groups", "group", ["group_type": .string(estate.others["group type"] ?? ""), "volume_types": ["__DEFAULT__"]])
+            try await cloud.settled("volumes", b)
+            let backup = try await make("backups", "backup", ["volume_id": .string(volume)])
+            try await cloud.settled("backups", b)
+            let server = try await cloud.make(
+                "/compute/v2.1/servers", "server",
+                ["name": "beta", "flavorRef": "1", "imageRef": .string(own.image), "networks": [["uuid": .string(own.network)]]],
+                b, headers: Estate.latest)
+            try await cloud.waitUntil(server, is: "ACTIVE", b)
+            let attempts = Self.volumeAttempts(
+                estate, volume: volume, group: group, backup: backup, server: server, network: own.network)
+            let before = cloud.storage.volumes
+            for (method, path, body) in attempts {
+                let headers = path.hasPrefix("/compute") ? Estate.latest : Estate.newestVolumes
+                let answer = try await cloud.call(method, path, b, body, headers: headers)
+                #expect((400..<500).contains(answer.status), "\(path) with \(body.text()): \(answer)")
+            }
+            #expect(cloud.storage.volumes == before)
+            // And good ones are good.
+            _ = try await make("volumes", "volume", ["size": 1, "source_volid": .string(volume)])
+            try await cloud.call(
+                .post, "/compute/v2.1/servers/\(server)/os-volume_attachments", b,
+                ["volumeAttachment": ["volumeId": .string(spare)]], expecting: 200)
+        }
+    }
+
+    private static func volumeAttempts(
+        _ estate: Estate, volume: String, group: String, backup: String, server: String, network: String
+    ) -> [(HTTPMethod, String, JSON)] {
+        func a(_ name: String) -> JSON { .string(estate["/volume {\(name)}"]) }
+        let (root, own) = ("/volume/v3", JSON.string(volume))
+        let kind = JSON.string(estate.others["group type"] ?? "")
+        let image = JSON.string(estate["/image {id}"])
+        func boot(_ type: String, _ id: JSON) -> (HTTPMethod, String, JSON) {
+            (
+                .post, "/compute/v2.1/servers",
+                [
+                    "server": [
+                        "name": "x", "flavorRef": "1", "networks": [["uuid": .string(network)]],
+                        "block_device_mapping_v2": [
+                            ["boot_index": 0, "source_type": .string(type), "destination_type": "volume", "uuid": id, "volume_size": 1]
+                        ],
+                    ]
+                ]
+            )
+        }
+        let drafts: [[String: JSON]] = [
+            ["snapshot_id": a("snapshot_id")], ["source_volid": a("volume_id")], ["backup_id": a("backup_id")],
+            ["imageRef": image], ["group_id": a("group_id"), "volume_type": "__DEFAULT__"], ["volume_type": a("type_id")],
+            ["volume_type": "alpha-type"],
+        ]
+        return drafts.map { draft -> (HTTPMethod, String, JSON) in
+            (.post, "\(root)/volumes", ["volume": .object(draft.merging(["size": 1]) { $1 })])
+        } + [
+            (.post, "\(root)/snapshots", ["snapshot": ["volume_id": a("volume_id")]]),
+            (.post, "\(root)/backups", ["backup": ["volume_id": a("volume_id")]]),
+            (.post, "\(root)/backups", ["backup": ["volume_id": own, "snapshot_id": a("snapshot_id")]]),
+            (.post, "\(root)/backups/\(backup)/restore", ["restore": ["volume_id": .string(estate.volume("next"))]]),
+            (.post, "\(root)/attachments", ["attachment": ["volume_uuid": .string(estate.volume("free"))]]),
+            (.post, "\(root)/volume-transfers", ["transfer": ["volume_id": .string(estate.volume("free"))]]),
+            (.post, "\(root)/groups", ["group": ["group_type": a("group_type_id"), "volume_types": ["__DEFAULT__"]]]),
+            (.post, "\(root)/groups", ["group": ["group_type": "alpha-kind", "volume_types": ["__DEFAULT__"]]]),
+            (.post, "\(root)/groups", ["group": ["group_type": kind, "volume_types": [a("type_id")]]]),
+            (.put, "\(root)/groups/\(group)", ["group": ["add_volumes": .string(estate.volume("free"))]]),
+            (.post, "\(root)/groups/action", ["create-from-src": ["source_group_id": a("group_id")]]),
+            (.post, "\(root)/groups/action", ["create-from-src": ["group_snapshot_id": a("group_snapshot_id")]]),
+            (.post, "\(root)/group_snapshots", ["group_snapshot": ["group_id": a("group_id")]]),
+            (.post, "\(root)/volumes/\(volume)/action", ["os-retype": ["new_type": a("type_id")]]),
+            (.post, "\(root)/volumes/\(volume)/action", ["os-reimage": ["image_id": image]]),
+            (.post, "\(root)/volumes/\(volume)/action", ["revert": ["snapshot_id": a("snapshot_id")]]),
+            (.post, "\(root)/volumes/\(volume)/action", ["os-volume_upload_image": ["image_name": "x", "visibility": "public"]]),
+            (.post, "\(root)/volumes/\(volume)/action", ["os-migrate_volume": ["host": .string(TestCloud.spareBackend)]]),
+            (.post, "\(root)/volumes/\(volume)/action", ["os-reset_status": ["status": "available"]]),
+            (.post, "\(root)/volumes/\(volume)/action", ["os-force_delete": .object([:])]),
+            (.put, "\(root)/os-quota-sets/\(estate.cloud.b.project)", ["quota_set": ["volumes": 1000]]),
+            (.put, "\(root)/default-types/\(estate.cloud.b.project)", ["default_type": ["volume_type": "__DEFAULT__"]]),
+            (
+                .post, "/compute/v2.1/servers/\(server)/os-volume_attachments",
+                ["volumeAttachment": ["volumeId": .string(estate.volume("free"))]]
+            ),
+            (
+                .post, "/compute/v2.1/servers/\(estate["/compute {server_id}"])/os-volume_attachments",
+                ["volumeAttachment": ["volumeId": own]]
+            ),
+            boot("volume", .string(estate.volume("free"))), boot("snapshot", a("snapshot_id")), boot("image", image),
+        ]
+    }
+
     @Test("what A shares with nobody in particular B cannot take by patching its own")
     func image() async throws {
         try await TestCloud.run { cloud in

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageContract
 import HTTPKit
 import LinuxKit
 import TestKit
@@ -28,6 +29,67 @@ struct MainJobTests {
             #expect(try await cloud.usedVCPUs() == 0)
             #expect(try FileSystem.list(cloud.imageDirectory).allSatisfy { !$0.contains(world.image) })
             #expect(try await world.left().isEmpty)
+        }
+    }
+
+    @Test("a server boots from a volume, takes another, and its bytes outlive it in snapshot and backup; all goes")
+    func volumes() async throws {
+        try await TestCloud.run { cloud in
+            let world = try await MainJob(cloud)
+            let a = cloud.a.member
+            func make(_ collection: String, _ key: String, _ fields: JSON) async throws -> String {
+                let id = try await cloud.make(
+                    "/volume/v3/\(collection)", key, fields, a, headers: Estate.newestVolumes)
+                try await cloud.settled(collection, a)
+                return id
+            }
+            let root = try await make("volumes", "volume", ["size": 1, "imageRef": .string(world.image)])
+            let data = try await make("volumes", "volume", ["size": 2, "name": "data"])
+            #expect(try await cloud.status(ofVolume: root, a) == "available")
+            let server = try await cloud.make(
+                "/compute/v2.1/servers", "server",
+                [
+                    "name": "server", "flavorRef": .string(world.flavor), "networks": [["uuid": .string(world.network)]],
+                    "block_device_mapping_v2": [
+                        ["boot_index": 0, "source_type": "volume", "destination_type": "volume", "uuid": .string(root)]
+                    ],
+                ], a)
+            try await cloud.waitUntil(server, is: "ACTIVE", a)
+            try await cloud.waitUntil(volume: root, is: "in-use", a)
+            let attachments = "/compute/v2.1/servers/\(server)/os-volume_attachments"
+            try await cloud.call(
+                .post, attachments, a, ["volumeAttachment": ["volumeId": .string(data)]], expecting: 200)
+            try await cloud.waitUntil(volume: data, is: "in-use", a)
+            #expect(Set(cloud.storage.connections.keys.map(\.rawValue)) == [root, data])
+            let shown = try await cloud.call(.get, "/volume/v3/volumes/\(data)", a, expecting: 200)
+            #expect(shown["volume", "attachments", "0", "server_id"]?.string == server)
+            try await cloud.call(.delete, "/volume/v3/volumes/\(data)", a, expecting: 400)
+
+            let snapshot = try await make("snapshots", "snapshot", ["volume_id": .string(data)])
+            try await cloud.call(.delete, "\(attachments)/\(data)", a, expecting: 202)
+            try await cloud.waitUntil(volume: data, is: "available", a)
+            try await cloud.call(
+                .post, "/volume/v3/volumes/\(data)/action", a, ["os-extend": ["new_size": 3]], expecting: 202)
+            try await cloud.settled("volumes", a)
+            #expect(cloud.storage.volumes[VolumeID(data)]?.sizeGiB == 3)
+            let backup = try await make("backups", "backup", ["volume_id": .string(data)])
+            let copy = try await make("volumes", "volume", ["snapshot_id": .string(snapshot)])
+            try await cloud.call(
+                .post, "/volume/v3/backups/\(backup)/restore", a, ["restore": ["volume_id": .string(data)]], expecting: 202)
+            try await cloud.settled("volumes", a)
+            try await cloud.settled("backups", a)
+
+            try await cloud.call(.delete, "/compute/v2.1/servers/\(server)", a, expecting: 204)
+            try await cloud.waitUntil(server, is: nil, a)
+            try await cloud.waitUntil(volume: root, is: "available", a)
+            try await cloud.call(.delete, "/volume/v3/snapshots/\(snapshot)", a, expecting: 202)
+            try await cloud.call(.delete, "/volume/v3/backups/\(backup)", a, expecting: 202)
+            try await eventually("The snapshot goes") { cloud.storage.snapshots.isEmpty }
+            for volume in [root, data, copy] {
+                try await cloud.call(.delete, "/volume/v3/volumes/\(volume)", a, expecting: 202)
+                try await cloud.waitUntil(volume: volume, is: nil, a)
+            }
+            try await cloud.expectNoStorageUsed()
         }
     }
 
@@ -196,6 +258,21 @@ struct MainJob: Sendable {
 }
 
 extension TestCloud {
+    /// Nothing on the storage, nothing in A's lists, and nothing on A's account.
+    func expectNoStorageUsed() async throws {
+        #expect(storage.volumes.isEmpty && storage.snapshots.isEmpty && storage.connections.isEmpty)
+        for collection in ["volumes", "snapshots", "backups", "attachments"] {
+            try await eventually("No \(collection)") {
+                try await call(.get, "/volume/v3/\(collection)", a.member, headers: Estate.newestVolumes)[collection] == []
+            }
+        }
+        let quota = try await call(
+            .get, "/volume/v3/os-quota-sets/\(a.project)?usage=true", a.member, expecting: 200)
+        for name in ["volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes"] {
+            #expect(quota["quota_set", name, "in_use"] == 0, "\(name): \(quota)")
+        }
+    }
+
     /// Waits until the data plane has heard of every change.
     func settle() async throws {
         try await eventually("The data plane is told of every change") {

@@ -54,12 +54,13 @@ struct OperatorSettingsTests {
     @Test("file, environment and flags reach the services")
     func options() async throws {
         let settings = try await Self.load(
-            ["haneul.yaml": "public-url: https://cloud.test\ncompute: {quota-cores: 7}\nimage: {maximum-tags: 3}\n"],
+            ["haneul.yaml": "public-url: https://cloud.test\ncompute: {quota-cores: 7}\nimage: {maximum-tags: 3}\nblock-storage: {default-zone: here, quota-volumes: 3}\n"],
             environment: ["HANEUL_NETWORK_PHYSICAL_MTU": "9000", "HANEUL_STATE": "elsewhere"],
             flags: ["--image-maximum-tags", "4", "--network-physical-networks", "blue:5-9,red"])
         let (cloud, origin) = try await Self.cloud(settings)
         #expect(origin == "https://cloud.test")
         #expect(cloud.compute.config.quota.limits["cores"] == 7)
+        #expect(cloud.volumes.config.defaultZone == "here" && cloud.volumes.config.quota.limits["volumes"] == 3)
         #expect(cloud.network.config.physicalMTU == 9000)
         #expect(cloud.images.config.maximumTags == 4)
         #expect(cloud.network.config.vlans(of: "blue") == 5...9)
@@ -139,6 +140,10 @@ struct OperatorSettingsTests {
             ("network.yaml", "get_network: admin", "rule 'get_network': 'admin' is not kind:match"),
             ("network.yaml", "get_network: rule:nobody", "'get_network' refers to 'nobody', which does not exist"),
             ("network.yaml", "get_network: rule:get_network", "'get_network' refers to itself"),
+            (
+                "block-storage.yaml", "volume:gett: role:admin",
+                "rule 'volume:gett': the service has no such rule; did you mean 'volume:get'?"
+            ),
             ("image.yaml", "\nget_image: !", "line 2: rule 'get_image': the check must be text between quotes"),
             ("image.yaml", "get_image:", "the check must be text between quotes"),
             ("image.yaml", "get_image: [[\"role:admin\"]]", "the check must be text between quotes"),

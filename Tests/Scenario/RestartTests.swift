@@ -73,6 +73,74 @@ struct RestartTests {
         }
         let calls = cloud.hypervisor.calls.count
         try await eventually("The hypervisor works") { cloud.hypervisor.calls.count >= calls + round }
-        print("DBG left", try await cloud.database.read { try $0.count("SELECT count(*) FROM saga_runs WHERE state = 'running'") })
+    }
+
+    @Test("volumes come, are attached, copied or go as asked, and storage, servers and quotas agree")
+    func volumes() async throws {
+        try await withTemporaryDirectory { directory in
+            let ground = TestCloud.Ground(directory: directory, database: directory + "/cloud.sqlite")
+            let (asked, server) = (Box(Asked()), Box(""))
+            try await TestCloud.run(on: ground) { cloud in
+                let job = try await MainJob(cloud)
+                server.value = try await job.create()
+                try await cloud.waitUntil(server.value, is: "ACTIVE", cloud.a.member)
+                try await cloud.call(
+                    .put, "/volume/v3/os-quota-sets/\(cloud.a.project)", cloud.admin,
+                    ["quota_set": ["volumes": -1, "snapshots": -1, "backups": -1]], expecting: 200)
+            }
+            for round in 1...6 {
+                try await TestCloud.run(on: ground) { cloud in
+                    try await Self.askForVolumes(cloud, asked, server.value, round: round)
+                }
+            }
+            try await TestCloud.run(on: ground) { cloud in
+                let a = cloud.a.member
+                for volume in asked.value.deleted.sorted() { try await cloud.waitUntil(volume: volume, is: nil, a) }
+                for collection in ["volumes", "snapshots", "backups"] { try await cloud.settled(collection, a) }
+                let wanted = asked.value.created.subtracting(asked.value.deleted)
+                let list = try await cloud.call(.get, "/volume/v3/volumes/detail", a, expecting: 200)
+                let volumes = list["volumes"]?.array ?? []
+                #expect(Set(volumes.compactMap { $0["id"]?.string }) == wanted)
+                for volume in volumes {
+                    #expect(["available", "in-use"].contains(volume["status"]?.string), "\(volume.text().prefix(300))")
+                }
+                try await eventually("No run is left") {
+                    try await cloud.database.read {
+                        try $0.count("SELECT count(*) FROM saga_runs WHERE state = 'running'")
+                    } == 0
+                }
+                #expect(Set(cloud.storage.volumes.keys.map(\.rawValue)) == wanted)
+                let used = Set(volumes.filter { $0["status"] == "in-use" }.compactMap { $0["id"]?.string })
+                #expect(Set(cloud.storage.connections.keys.map(\.rawValue)) == used)
+                let attached = try await cloud.call(
+                    .get, "/compute/v2.1/servers/\(server.value)/os-volume_attachments", a, expecting: 200)
+                #expect(Set((attached["volumeAttachments"]?.array ?? []).compactMap { $0["volumeId"]?.string }) == used)
+                let quota = try await cloud.call(
+                    .get, "/volume/v3/os-quota-sets/\(cloud.a.project)?usage=true", a, expecting: 200)
+                #expect(quota["quota_set", "volumes", "in_use"]?.int == Int64(wanted.count))
+            }
+        }
+    }
+
+    private static func askForVolumes(_ cloud: TestCloud, _ asked: Box<Asked>, _ server: String, round: Int) async throws {
+        let a = cloud.a.member
+        for number in 0..<4 {
+            let volume = try await cloud.make(
+                "/volume/v3/volumes", "volume", ["size": 1, "name": .string("r\(round)-\(number)")], a)
+            asked.value.created.insert(volume)
+            guard number > 0 else { continue }
+            try await cloud.waitUntil(volume: volume, is: "available", a)
+            if number == 1 {
+                try await cloud.call(.delete, "/volume/v3/volumes/\(volume)", a, expecting: 202)
+                asked.value.deleted.insert(volume)
+            } else if number == 2 {
+                try await cloud.call(
+                    .post, "/compute/v2.1/servers/\(server)/os-volume_attachments", a,
+                    ["volumeAttachment": ["volumeId": .string(volume)]], expecting: 200)
+            } else {
+                _ = try await cloud.make(
+                    "/volume/v3/snapshots", "snapshot", ["volume_id": .string(volume)], a)
+            }
+        }
     }
 }

@@ -5,6 +5,12 @@ import BaseKit
 struct SampleBodies: Sendable {
     /// By what `APISite.description` says.
     let bodies: [String: JSON]
+    /// Of routes whose body can ask for several things, the others. What takes an object away comes last.
+    let others: [String: [JSON]]
+
+    func all(of site: APISite) -> [JSON] {
+        (bodies[site.description].map { [$0] } ?? []) + (others[site.description] ?? [])
+    }
 
     /// Routes that change something and take no body, or one that is no JSON.
     static func takesNone(_ site: APISite) -> Bool {
@@ -28,7 +34,11 @@ struct SampleBodies: Sendable {
         Self.network(estate, &bodies)
         Self.compute(estate, &bodies)
         Self.placement(estate, &bodies)
+        Self.volumes(estate, &bodies)
+        Self.volumeParts(estate, &bodies)
+        Self.volumeAdministration(estate, &bodies)
         self.bodies = bodies
+        others = Self.actions(estate)
     }
 
     // MARK: Identity

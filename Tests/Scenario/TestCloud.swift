@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import APIKit
 import BaseKit
+import BlockStorageAgent
+import BlockStorageContract
+import BlockStorageCore
 import ComputeAgent
 import ComputeContract
 import ComputeCore
@@ -11,23 +14,28 @@ import IdentityCore
 import LifecycleKit
 import NetworkContract
 import NetworkCore
+import SecurityKit
 import Synchronization
 import TestKit
 import Testing
 
 @testable import haneul
 
-/// A whole cloud in this process, wired as the program wires it, on a database in memory, a hypervisor and a data plane
-/// that are fakes, and a directory of its own. Calls go through the router; there is no socket.
+/// A whole cloud in this process, wired as the program wires it, on a database in memory, a hypervisor, storage and a
+/// data plane that are fakes, and a directory of its own. Calls go through the router; there is no socket.
 struct TestCloud: Sendable {
     static let origin = "http://cloud.test:8088"
     static let hostName = "fake"
+    /// Storage, and storage beside it that nothing is made on unless it is asked for.
+    static let backend = "fake@fake"
+    static let spareBackend = "fake@spare"
     private static let adminPassword = "first secret"
 
     let cloud: Cloud
     let database: SQLiteDatabase
     let hypervisor: FakeHypervisor
     let network: FakeNetworkDriver
+    let storage: FakeVolumeDriver
     let router: APIRouter
     let imageDirectory: String
 
@@ -63,11 +71,15 @@ struct TestCloud: Sendable {
         let network = FakeNetworkDriver()
         let hypervisor = FakeHypervisor(
             hostname: TestCloud.hostName, vcpus: 1024, memoryMiB: 4 << 20, diskGiB: 1 << 20)
+        let storage = FakeVolumeDriver(pool: TestCloud.backend + "#fake")
+        let spareStorage = FakeVolumeDriver(pool: TestCloud.spareBackend + "#fake", totalGiB: 100, folder: "/spare")
+        /// The bytes of encrypted volumes stay readable.
+        let volumeKey = FernetKey()
     }
 
     /// Starts a cloud, gives it to `body`, and stops it.
     static func run(
-        limit: Duration = .seconds(120), _ body: @escaping @Sendable (TestCloud) async throws -> Void
+        limit: Duration = .seconds(900), _ body: @escaping @Sendable (TestCloud) async throws -> Void
     ) async throws {
         try await withTemporaryDirectory { directory in
             try await run(on: Ground(directory: directory), limit: limit, body)
@@ -76,14 +88,23 @@ struct TestCloud: Sendable {
 
     /// The same on ground that may carry a cloud already. Whatever runs when `body` ends is cut off.
     static func run(
-        on ground: Ground, limit: Duration = .seconds(120),
+        on ground: Ground, limit: Duration = .seconds(900),
         _ body: @escaping @Sendable (TestCloud) async throws -> Void
     ) async throws {
         let made = try await TestCloud(ground)
         let agent = ComputeAgent(host: hostName, bus: made.cloud.bus, driver: made.hypervisor)
-        try await withServices(made.cloud.services + [agent], limit: limit) {
+        let volumeAgent = VolumeAgent(
+            bus: made.cloud.bus,
+            backends: [
+                .init(address: backend, driver: ground.storage),
+                .init(address: spareBackend, driver: ground.spareStorage),
+            ])
+        try await withServices(made.cloud.services + [agent, volumeAgent], limit: limit) {
             try await eventually("A compute host") {
                 try await made.cloud.hosts.hosts().contains { made.cloud.hosts.isUp($0) }
+            }
+            try await eventually("Storage") {
+                try await VolumeBackendEngine(made.cloud.volumes).backends().count == 2
             }
             var ready = made
             try await ready.openAccounts()
@@ -97,13 +118,18 @@ struct TestCloud: Sendable {
         database = try ground.database.map { try SQLiteDatabase(path: $0) } ?? SQLiteDatabase.inMemory()
         network = ground.network
         hypervisor = ground.hypervisor
+        storage = ground.storage
         var foundation = Cloud.Foundation(
             database: database, network: network, imageDirectory: imageDirectory, origin: Self.origin)
         foundation.identity.passwordCost = 4
+        foundation.blockStorage.stateDirectory = ground.directory
+        foundation.volumeKeys = [ground.volumeKey]
         cloud = try await Cloud(foundation)
         router = cloud.router()
         let owner = try await IdentityBootstrap(cloud.identity).run(adminPassword: Secret(Self.adminPassword))
         try await FlavorEngine(cloud.compute).bootstrap()
+        try await VolumeTypeEngine(cloud.volumes).bootstrap()
+        try await GroupTypeEngine(cloud.volumes).bootstrap()
         external = try await NetworkBootstrap(cloud.network).ensureExternal(owner: owner).rawValue
     }
 

@@ -38,6 +38,7 @@ package struct ComputeAPI: ServiceAPI {
         ServerMetadataRoutes(servers: servers).register(on: &table)
         ServerTagRoutes(servers: servers).register(on: &table)
         ServerAddressRoutes(servers: servers).register(on: &table)
+        ServerVolumeRoutes(volumes: ServerVolumeEngine(servers)).register(on: &table)
         ServerTimelineRoutes(servers: servers).register(on: &table)
         FlavorRoutes(flavors: flavors).register(on: &table)
         FlavorExtraSpecRoutes(flavors: flavors).register(on: &table)

@@ -49,6 +49,8 @@ struct ServerActionRoutes: Sendable {
             try reader.finish()
             try await servers.setSecurityGroup(id, group, isMember: name == "addSecurityGroup", for: context)
             return HTTPResponse(status: 202)
+        case "createImage":
+            return try await createImage(id, value, request, context)
         case "os-getConsoleOutput":
             return try await consoleOutput(id, value, context)
         case "os-getVNCConsole" where !context.has(6):
@@ -67,7 +69,7 @@ struct ServerActionRoutes: Sendable {
 
     /// Upstream's other actions.
     private static let known: Set<String> = [
-        "resize", "confirmResize", "revertResize", "rebuild", "createImage", "createBackup", "migrate",
+        "resize", "confirmResize", "revertResize", "rebuild", "createBackup", "migrate",
         "os-migrateLive",
         "evacuate", "rescue", "unrescue", "shelve", "shelveOffload", "unshelve", "changePassword", "trigger_crash_dump",
         "restore", "addFloatingIp", "removeFloatingIp", "addFixedIp",
@@ -114,6 +116,22 @@ struct ServerActionRoutes: Sendable {
         case "error": return .error
         default: throw reader.invalid("state", .string(state), "is not one of ['active', 'error']")
         }
+    }
+
+    private func createImage(
+        _ id: ServerID, _ value: JSON, _ request: APIRequest, _ context: CallContext
+    ) async throws -> HTTPResponse {
+        var reader = try ObjectReader(value, path: "createImage")
+        let name = try reader.requiredString("name", 1...255)
+        try ComputeWire.checkName(name, "name")
+        let metadata = try ServerDraftReader.metadata(&reader) ?? [:]
+        try reader.finish()
+        let image = try await servers.createImage(id, name: name, metadata: metadata, for: context)
+        // 2.45: the id itself, and no address of another service.
+        if context.has(45) { return .object(202) { $0.field("image_id", image) } }
+        var response = HTTPResponse(status: 202)
+        response.headers.set("Location", "\(request.originURL)/image/v2/images/\(image)")
+        return response
     }
 
     private func consoleOutput(_ id: ServerID, _ value: JSON, _ context: CallContext) async throws -> HTTPResponse {

@@ -7,7 +7,7 @@ import HTTPKit
 import NetworkContract
 import PolicyKit
 
-/// What a server has of networks: /v2.1/servers/{id}/ips, /os-interface, /os-security-groups, and of volumes: none.
+/// What a server has of networks: /v2.1/servers/{id}/ips, /os-interface, /os-security-groups.
 struct ServerAddressRoutes: Sendable {
     let servers: ServerEngine
 
@@ -19,8 +19,6 @@ struct ServerAddressRoutes: Sendable {
         routes.add(
             .get, path + "/os-interface/{port_id}", object: "os_compute_api:os-attach-interfaces:show", interface)
         routes.add(.get, path + "/os-security-groups", object: "os_compute_api:os-security-groups:list", groups)
-        routes.add(
-            .get, path + "/os-volume_attachments", object: "os_compute_api:os-volumes-attachments:index", volumes)
         routes.add(.get, path + "/os-server-password", object: "os_compute_api:os-server-password:show", password)
         routes.add(
             .delete, path + "/os-server-password", object: "os_compute_api:os-server-password:clear", clearPassword)
@@ -105,11 +103,6 @@ struct ServerAddressRoutes: Sendable {
                 }
             }
         }
-    }
-
-    private func volumes(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        _ = try await servers.server(request.id("server_id"), for: context)
-        return .object { writer in writer.array("volumeAttachments") { _ in } }
     }
 
     private func password(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {

@@ -33,7 +33,7 @@ struct ServerDraftReader {
         try readIdentity(&reader, &draft)
         let groups = try readNetworks(&reader, &draft)
         try readPlacement(&reader, &draft)
-        try readBlockDevices(&reader, &draft)
+        try BlockDeviceReader(context).read(&reader, &draft)
         if let hints { draft.schedulerHints = try Self.checked(hints) }
         draft.minCount = try Self.count(&reader, "min_count") ?? 1
         draft.maxCount = try Self.count(&reader, "max_count") ?? draft.minCount
@@ -295,31 +295,4 @@ struct ServerDraftReader {
         }
         return hints
     }
-
-    // MARK: Block devices
-
-    /// Servers boot from an image onto a disk of their host; what would need a volume is refused.
-    private func readBlockDevices(_ reader: inout ObjectReader, _ draft: inout ServerDraft) throws {
-        if let legacy = try reader.array("block_device_mapping"), !legacy.isEmpty { throw Self.noVolumes }
-        guard let devices = try reader.array("block_device_mapping_v2"), !devices.isEmpty else { return }
-        for json in devices {
-            var device = try ObjectReader(json, path: "block_device_mapping_v2", allowsUnknown: true)
-            let source = try device.string("source_type")
-            let destination = try device.string("destination_type") ?? (source == "image" ? "local" : "volume")
-            guard source == "image", destination == "local" else { throw Self.noVolumes }
-            let uuid = try device.string("uuid", 1...255) ?? device.string("image_id", 1...255)
-            guard let uuid else { throw CloudError.badRequest("Block Device Mapping is Invalid: Missing device UUID.") }
-            guard draft.imageID == nil || draft.imageID == uuid else {
-                throw CloudError.badRequest(
-                    "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping "
-                        + "combination is not valid.", kind: "InvalidBDMBootSequence")
-            }
-            guard devices.count == 1 else { throw Self.noVolumes }
-            draft.imageID = try ComputeWire.uuid(uuid, "uuid")
-        }
-    }
-
-    private static let noVolumes = CloudError.badRequest(
-        "Block Device Mapping is Invalid: this cloud has no volumes; the only block device of a server is the local "
-            + "disk that is made of its image.", kind: "InvalidBDM")
 }

@@ -46,7 +46,8 @@ struct ServerRoutes: Sendable {
             writer.beginArray()
             for server in page.servers {
                 if isDetailed {
-                    view.detail(&writer, server, page.ports[server.id.rawValue] ?? [])
+                    view.detail(
+                        &writer, server, page.ports[server.id.rawValue] ?? [], page.disks[server.id] ?? [])
                 } else {
                     view.basic(&writer, server)
                 }
@@ -74,7 +75,9 @@ struct ServerRoutes: Sendable {
         var view = ServerView(request, context, hosts: page.hosts, servers.parts, project: server.projectID)
         return .object(capacity: 3072) { writer in
             writer.key("server")
-            view.detail(&writer, server, page.ports[server.id.rawValue] ?? [], group: group, isBrief: isBrief)
+            view.detail(
+                &writer, server, page.ports[server.id.rawValue] ?? [], page.disks[server.id] ?? [], group: group,
+                isBrief: isBrief)
         }
     }
 

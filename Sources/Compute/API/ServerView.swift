@@ -64,8 +64,8 @@ struct ServerView {
     ///
     /// `isBrief`: the answer of an update before 2.75.
     mutating func detail(
-        _ writer: inout JSONWriter, _ server: Server, _ ports: [ServerPort], group: ServerGroupID?? = nil,
-        isBrief: Bool = false
+        _ writer: inout JSONWriter, _ server: Server, _ ports: [ServerPort], _ disks: [ServerBlockDevice],
+        group: ServerGroupID?? = nil, isBrief: Bool = false
     ) {
         writer.beginObject()
         writer.field("id", server.id.rawValue)
@@ -88,7 +88,7 @@ struct ServerView {
         writer.field("OS-DCF:diskConfig", server.diskConfig)
         if status == "ACTIVE" || status == "BUILD" { writer.field("progress", 0) }
         if let fault = server.fault, status == "ERROR" || status == "DELETED" { self.fault(&writer, fault) }
-        if !isBrief { extensions(&writer, server, ports) }
+        if !isBrief { extensions(&writer, server, ports, disks) }
         versioned(&writer, server, group, isBrief: isBrief)
         writer.endObject()
     }
@@ -204,7 +204,9 @@ struct ServerView {
     }
 
     /// What began as extensions and is in every version.
-    private func extensions(_ writer: inout JSONWriter, _ server: Server, _ ports: [ServerPort]) {
+    private func extensions(
+        _ writer: inout JSONWriter, _ server: Server, _ ports: [ServerPort], _ disks: [ServerBlockDevice]
+    ) {
         writer.field("OS-EXT-AZ:availability_zone", server.zone ?? server.pinnedZone ?? "")
         writer.field("config_drive", server.hasConfigDrive ? "True" : "")
         writer.field("key_name", server.keyName)
@@ -214,10 +216,21 @@ struct ServerView {
         writer.field("OS-EXT-STS:task_state", server.state.task?.rawValue)
         writer.field("OS-EXT-STS:vm_state", server.state.vm.rawValue)
         writer.field("OS-EXT-STS:power_state", server.power.rawValue)
-        writer.key("os-extended-volumes:volumes_attached")
-        writer.raw("[]")
-        if showsExtended { extended(&writer, server) }
+        volumes(&writer, disks)
+        if showsExtended { extended(&writer, server, disks) }
         if showsHostStatus { writer.field("host_status", hostStatus(server)) }
+    }
+
+    private func volumes(_ writer: inout JSONWriter, _ disks: [ServerBlockDevice]) {
+        writer.key("os-extended-volumes:volumes_attached")
+        writer.beginArray()
+        for disk in disks where disk.isShown {
+            writer.beginObject()
+            writer.field("id", disk.volume)
+            if minor >= 3 { writer.field("delete_on_termination", disk.deletesOnTermination) }
+            writer.endObject()
+        }
+        writer.endArray()
     }
 
     private func securityGroups(_ writer: inout JSONWriter, _ ports: [ServerPort]) {
@@ -233,7 +246,7 @@ struct ServerView {
         writer.endArray()
     }
 
-    private func extended(_ writer: inout JSONWriter, _ server: Server) {
+    private func extended(_ writer: inout JSONWriter, _ server: Server, _ disks: [ServerBlockDevice]) {
         writer.field("OS-EXT-SRV-ATTR:host", server.host)
         writer.field("OS-EXT-SRV-ATTR:instance_name", server.instanceName)
         writer.field("OS-EXT-SRV-ATTR:hypervisor_hostname", server.hypervisorHostname)
@@ -243,7 +256,7 @@ struct ServerView {
         writer.field("OS-EXT-SRV-ATTR:ramdisk_id", "")
         writer.field("OS-EXT-SRV-ATTR:launch_index", server.launchIndex)
         writer.field("OS-EXT-SRV-ATTR:reservation_id", server.reservationID)
-        writer.field("OS-EXT-SRV-ATTR:root_device_name", "/dev/vda")
+        writer.field("OS-EXT-SRV-ATTR:root_device_name", disks.first { $0.isRoot }?.device ?? "/dev/vda")
         writer.field("OS-EXT-SRV-ATTR:user_data", server.userData)
     }
 

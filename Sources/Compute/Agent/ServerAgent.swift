@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageContract
 import ComputeContract
 import LifecycleKit
 import LogKit
@@ -23,6 +24,13 @@ struct ServerAgent: Sendable {
         server.handle(BuildGuest.self, build)
         server.handle(DestroyGuest.self, destroy)
         server.handle(PowerAction.self, changePower)
+        server.handle(AttachVolume.self, attach)
+        server.handle(DetachVolume.self, detach)
+        server.handle(MoveVolume.self, move)
+        server.handle(RelocateVolume.self, relocate)
+        server.handle(ResizeVolume.self, resize)
+        server.handle(CopyRootDisk.self, copyRootDisk)
+        server.handle(RemoveRootDiskCopy.self, removeRootDiskCopy)
         server.handle(ConsoleOutput.self, consoleOutput)
         server.handle(ConsoleEndpointQuery.self, console)
     }
@@ -50,22 +58,104 @@ struct ServerAgent: Sendable {
         let grace = Duration.seconds(min(max(0, message.graceSeconds), Self.maximumGraceSeconds))
         return try await queue.run(server) {
             switch message.kind {
-            case .start: try await driver.start(server)
+            case .start:
+                try await prepare(message)
+                try await driver.start(server)
             case .stop: try await driver.stop(server, grace: grace)
             case .softReboot:
                 // A reboot by the hypervisor knows nothing of this message's grace.
                 try await driver.stop(server, grace: grace)
+                try await prepare(message)
                 try await driver.start(server)
-            case .hardReboot: try await driver.reboot(server, .hard)
+            case .hardReboot:
+                try await prepare(message)
+                try await driver.reboot(server, .hard)
             case .pause: try await driver.pause(server)
             case .unpause: try await driver.unpause(server)
             case .suspend: try await driver.suspend(server)
-            case .resume: try await driver.resume(server)
+            case .resume:
+                try await prepare(message)
+                try await driver.resume(server)
             }
             log.info("guest's power changed", ["server": server, "action": message.kind.rawValue])
             return try await reply(server)
         }
     }
+
+    private func prepare(_ message: PowerAction) async throws {
+        guard let volumes = message.volumes else { return }
+        try await driver.prepareVolumes(volumes, of: message.server)
+    }
+
+    // MARK: Volumes
+
+    private func attach(_ message: AttachVolume) async throws -> GuestReply {
+        try await change(message.server, "volume attached", message.volume.id) {
+            try await driver.attachVolume(message.volume, to: message.server)
+        }
+    }
+
+    private func detach(_ message: DetachVolume) async throws -> GuestReply {
+        try await change(message.server, "volume detached", message.volume) {
+            try await driver.detachVolume(message.volume, from: message.server)
+        }
+    }
+
+    private func move(_ message: MoveVolume) async throws -> GuestReply {
+        try await change(message.server, "volume moved", message.volume) {
+            try await driver.moveVolume(
+                message.volume, of: message.server, toFile: message.path, format: message.format)
+        }
+    }
+
+    /// Each step is short, so that a guest which is being copied for hours still hears its owner.
+    private func relocate(_ message: RelocateVolume) async throws -> VolumeRelocationReply {
+        try await queue.run(message.server) {
+            let state = try await driver.relocateVolume(message.volume, of: message.server, message.step)
+            if message.step != .copy {
+                log.info(
+                    "volume relocated",
+                    [
+                        "server": message.server, "volume": message.volume.id, "step": message.step.rawValue,
+                        "state": "\(state)",
+                    ])
+            }
+            return VolumeRelocationReply(state: state)
+        }
+    }
+
+    private func resize(_ message: ResizeVolume) async throws -> GuestReply {
+        try await change(message.server, "volume resized", message.volume) {
+            try await driver.resizeVolume(message.volume, of: message.server, toBytes: message.sizeBytes)
+        }
+    }
+
+    private func change(
+        _ server: ServerID, _ event: StaticString, _ volume: VolumeID, _ body: @escaping @Sendable () async throws -> Void
+    ) async throws -> GuestReply {
+        try await queue.run(server) {
+            try await body()
+            log.info(event, ["server": server, "volume": volume])
+            return try await reply(server)
+        }
+    }
+
+    // MARK: Images
+
+    private func copyRootDisk(_ message: CopyRootDisk) async throws -> RootDiskCopy {
+        try await queue.run(message.server) {
+            RootDiskCopy(path: try await driver.copyRootDisk(message.server, named: message.copy))
+        }
+    }
+
+    private func removeRootDiskCopy(_ message: RemoveRootDiskCopy) async throws -> GuestReply {
+        try await queue.run(message.server) {
+            try await driver.removeRootDiskCopy(message.server, named: message.copy)
+            return try await reply(message.server)
+        }
+    }
+
+    // MARK: Consoles
 
     private func consoleOutput(_ message: ConsoleOutput) async throws -> ConsoleOutputReply {
         let bytes = try await driver.consoleOutput(message.server, lines: message.lines)

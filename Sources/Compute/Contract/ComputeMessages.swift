@@ -38,11 +38,14 @@ package struct PowerAction: BusMessage, Equatable {
     package var kind: Kind
     /// How long a guest has to power off by itself before the power is cut (`stop` and `softReboot`).
     package var graceSeconds: Int
+    /// Where the guest finds its volumes if this makes it start. Nil: as it was before.
+    package var volumes: [GuestVolume]?
 
-    package init(server: ServerID, kind: Kind, graceSeconds: Int = 60) {
+    package init(server: ServerID, kind: Kind, graceSeconds: Int = 60, volumes: [GuestVolume]? = nil) {
         self.server = server
         self.kind = kind
         self.graceSeconds = graceSeconds
+        self.volumes = volumes
     }
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageContract
+import Glibc
 import Synchronization
 
 /// A hypervisor in memory: keeps the promises of `HypervisorDriver`, runs nothing. For tests, for measuring the
@@ -9,6 +11,16 @@ package final class FakeHypervisor: HypervisorDriver {
         package var specification: GuestSpecification
         package var powerState: PowerState
         package var bootCount: Int
+        /// The volumes that the guest has open, or would open when it starts.
+        package var volumes: [GuestVolume]
+        package var copies: Set<String> = []
+        /// Volumes that are being copied to another place.
+        package var relocations: [VolumeID: Relocation] = [:]
+    }
+
+    package struct Relocation: Sendable, Equatable {
+        package var target: VolumeConnection
+        package var isReady = false
     }
 
     private struct State {
@@ -18,22 +30,27 @@ package final class FakeHypervisor: HypervisorDriver {
         var failing: Set<Int> = []
         var gate: (@Sendable (String, ServerID?) async throws -> Void)?
         var console: ConsoleEndpoint?
+        var keepsVolumes = false
         var sinks: [Int: AsyncStream<(ServerID, PowerState)>.Continuation] = [:]
         var nextSink = 0
     }
 
     private let hypervisor: HypervisorInfo
+    private let copyDirectory: String?
     private let state = Mutex(State())
 
+    /// In `copyDirectory`, which is there, copies of root disks are files: empty disks. Without it they are names alone.
     package init(
-        hostname: String = "fake-host", vcpus: Int = 64, memoryMiB: Int = 262_144, diskGiB: Int = 4096
+        hostname: String = "fake-host", vcpus: Int = 64, memoryMiB: Int = 262_144, diskGiB: Int = 4096,
+        copyDirectory: String? = nil
     ) {
+        self.copyDirectory = copyDirectory
         hypervisor = HypervisorInfo(
             hostname: hostname, type: "fake", version: 1_000_000, virtualizationType: "fake", vcpus: vcpus,
             memoryMiB: memoryMiB, diskGiB: diskGiB,
             cpuInfo: #"{"arch":"x86_64","model":"fake","vendor":"fake","features":[],"#
                 + #""topology":{"cores":1,"sockets":1,"threads":1}}"#,
-            hostAddress: "127.0.0.1")
+            hostAddress: "127.0.0.1", initiator: "iqn.2020-01.test:\(hostname)")
     }
 
     // MARK: For tests
@@ -58,6 +75,9 @@ package final class FakeHypervisor: HypervisorDriver {
     /// Where every guest's consoles are from now on; a fake guest has none of its own.
     package func setConsole(_ endpoint: ConsoleEndpoint) { state.withLock { $0.console = endpoint } }
 
+    /// Whether guests refuse to let volumes go from now on.
+    package func setKeepsVolumes(_ keeps: Bool) { state.withLock { $0.keepsVolumes = keeps } }
+
     /// As if the guest did it by itself: tells those who listen to `events()`.
     package func guestChanged(_ server: ServerID, to power: PowerState) {
         let sinks = state.withLock { state in
@@ -76,12 +96,16 @@ package final class FakeHypervisor: HypervisorDriver {
     package func spawn(_ guest: GuestSpecification) async throws {
         try await call("spawn", guest.serverID) { guests in
             let boots = guests[guest.serverID]?.bootCount ?? 0
-            guests[guest.serverID] = Guest(specification: guest, powerState: .running, bootCount: boots + 1)
+            guests[guest.serverID] = Guest(
+                specification: guest, powerState: .running, bootCount: boots + 1, volumes: guest.volumes ?? [])
         }
     }
 
     package func destroy(_ server: ServerID) async throws {
-        try await call("destroy", server) { $0[server] = nil }
+        try await call("destroy", server) { guests in
+            let guest = guests.removeValue(forKey: server)
+            if copyDirectory != nil { for name in guest?.copies ?? [] { unlink(copyPath(server, name)) } }
+        }
     }
 
     package func start(_ server: ServerID) async throws {
@@ -92,11 +116,15 @@ package final class FakeHypervisor: HypervisorDriver {
     }
 
     package func stop(_ server: ServerID, grace: Duration) async throws {
-        try await change("stop", server) { $0.powerState = .shutdown }
+        try await change("stop", server) { guest in
+            guest.powerState = .shutdown
+            guest.relocations = [:]
+        }
     }
 
     package func reboot(_ server: ServerID, _ kind: RebootKind) async throws {
         try await change("reboot", server) { guest in
+            guest.relocations = [:]
             guest.bootCount += 1
             guest.powerState = .running
         }
@@ -113,11 +141,111 @@ package final class FakeHypervisor: HypervisorDriver {
     package func suspend(_ server: ServerID) async throws {
         try await change("suspend", server) {
             try Self.move(server, &$0, from: [.running, .paused, .suspended], to: .suspended)
+            $0.relocations = [:]
         }
     }
 
     package func resume(_ server: ServerID) async throws {
         try await change("resume", server) { $0.powerState = .running }
+    }
+
+    package func attachVolume(_ volume: GuestVolume, to server: ServerID) async throws {
+        try await change("attachVolume", server) { guest in
+            guest.volumes.removeAll { $0.id == volume.id }
+            guard !guest.volumes.contains(where: { $0.device == volume.device }) else {
+                throw CloudError(.unavailable, "The hypervisor failed to attach the volume.", cause: volume.device)
+            }
+            guest.volumes.append(volume)
+        }
+    }
+
+    package func detachVolume(_ volume: VolumeID, from server: ServerID) async throws {
+        let isStubborn = state.withLock { $0.keepsVolumes }
+        try await call("detachVolume", server) { guests in
+            guard !isStubborn || guests[server] == nil else {
+                throw CloudError.conflict(
+                    "The guest did not release the volume \(volume).", kind: "DeviceDetachFailed")
+            }
+            guests[server]?.volumes.removeAll { $0.id == volume }
+        }
+    }
+
+    package func moveVolume(
+        _ volume: VolumeID, of server: ServerID, toFile path: String, format: VolumeConnection.Format
+    ) async throws {
+        try await eachVolume("moveVolume", volume, server) {
+            $0.connection.source = .file(path: path, format: format)
+        }
+    }
+
+    /// A copy is equal when it is asked about for the second time.
+    package func relocateVolume(
+        _ volume: GuestVolume, of server: ServerID, _ step: VolumeRelocation.Step
+    ) async throws -> VolumeRelocation.State {
+        try await call("relocateVolume", server) { guests in
+            guard var guest = guests[server] else { return .gone }
+            guard let index = guest.volumes.firstIndex(where: { $0.id == volume.id }) else { return .closed }
+            defer { guests[server] = guest }
+            let wanted = volume.connection.withoutSecrets
+            let isThere = guest.volumes[index].connection.withoutSecrets.source == wanted.source
+            guard !isThere else { return .moved }
+            guard [.running, .paused].contains(guest.powerState) else { return .closed }
+            let present = guest.relocations[volume.id]
+            switch step {
+            case .copy where present?.target == wanted:
+                guest.relocations[volume.id]?.isReady = true
+                return .ready
+            case .copy:
+                guest.relocations[volume.id] = Relocation(target: wanted)
+                return .copying(doneBytes: 0)
+            case .finish where present?.target == wanted && present?.isReady == true:
+                guest.relocations[volume.id] = nil
+                guest.volumes[index].connection.source = volume.connection.source
+                return .moved
+            case .finish: return present == nil ? .resting : .copying(doneBytes: 0)
+            case .cancel:
+                guest.relocations[volume.id] = nil
+                return .resting
+            }
+        }
+    }
+
+    package func resizeVolume(_ volume: VolumeID, of server: ServerID, toBytes sizeBytes: Int64) async throws {
+        try await eachVolume("resizeVolume", volume, server) { $0.connection.sizeBytes = sizeBytes }
+    }
+
+    package func prepareVolumes(_ volumes: [GuestVolume], of server: ServerID) async throws {
+        try await change("prepareVolumes", server) { $0.volumes = volumes }
+    }
+
+    package func copyRootDisk(_ server: ServerID, named name: String) async throws -> String {
+        try await change("copyRootDisk", server) { guest in
+            let path = copyPath(server, name)
+            if copyDirectory != nil { try FakeVolumeFile.write(.init(content: .zeros, sizeGiB: 1), to: path, .qcow2) }
+            guest.copies.insert(name)
+            return path
+        }
+    }
+
+    private func copyPath(_ server: ServerID, _ name: String) -> String {
+        copyDirectory.map { "\($0)/fake-root-\(server)-\(name)" } ?? "/nonexistent/\(server)/\(name)"
+    }
+
+    package func removeRootDiskCopy(_ server: ServerID, named name: String) async throws {
+        try await call("removeRootDiskCopy", server) { guests in
+            guests[server]?.copies.remove(name)
+            if copyDirectory != nil { unlink(copyPath(server, name)) }
+        }
+    }
+
+    private func eachVolume(
+        _ operation: String, _ volume: VolumeID, _ server: ServerID, _ body: (inout GuestVolume) -> Void
+    ) async throws {
+        try await call(operation, server) { guests in
+            guard var guest = guests[server] else { return }
+            for index in guest.volumes.indices where guest.volumes[index].id == volume { body(&guest.volumes[index]) }
+            guests[server] = guest
+        }
     }
 
     package func powerState(_ server: ServerID) async throws -> PowerState? {

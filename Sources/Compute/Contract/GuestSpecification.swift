@@ -54,15 +54,28 @@ package struct GuestSpecification: Sendable, Codable, Equatable {
     package var rootDiskGiB: Int
     package var ephemeralDiskGiB: Int
     package var swapMiB: Int
-    package var rootImage: RootImage
+    /// Nil: the root disk is a volume.
+    package var rootImage: RootImage?
+    /// Nil: those of `rootImage`.
+    package var imageProperties: [String: String]?
     package var nics: [NIC]
     /// Empty: none.
     package var configDrive: [ConfigDriveFile]
+    /// Nil: none.
+    package var volumes: [GuestVolume]?
+    /// Nil: one of `ephemeralDiskGiB` and one of `swapMiB`, unless they are 0.
+    package var localDisks: [GuestLocalDisk]?
+    /// The name of the disk that is made of the image: `vda`. Nil: the first of its bus.
+    package var rootDevice: String?
+
+    /// Custom properties that shape hardware, wherever the root disk comes from.
+    package var properties: [String: String] { imageProperties ?? rootImage?.properties ?? [:] }
 
     package init(
         serverID: ServerID, instanceName: String, displayName: String, projectID: ProjectID, vcpus: Int,
-        memoryMiB: Int, rootDiskGiB: Int, ephemeralDiskGiB: Int, swapMiB: Int, rootImage: RootImage, nics: [NIC],
-        configDrive: [ConfigDriveFile]
+        memoryMiB: Int, rootDiskGiB: Int, ephemeralDiskGiB: Int, swapMiB: Int, rootImage: RootImage?, nics: [NIC],
+        configDrive: [ConfigDriveFile], imageProperties: [String: String]? = nil, volumes: [GuestVolume]? = nil,
+        localDisks: [GuestLocalDisk]? = nil, rootDevice: String? = nil
     ) {
         self.serverID = serverID
         self.instanceName = instanceName
@@ -76,5 +89,9 @@ package struct GuestSpecification: Sendable, Codable, Equatable {
         self.rootImage = rootImage
         self.nics = nics
         self.configDrive = configDrive
+        self.imageProperties = imageProperties
+        self.volumes = volumes
+        self.localDisks = localDisks
+        self.rootDevice = rootDevice
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageContract
 
 /// What a hypervisor says of a guest: nova's power states.
 package enum PowerState: Int, Sendable, Codable {
@@ -26,10 +27,12 @@ package struct HypervisorInfo: Sendable, Codable, Equatable {
     /// JSON text for `cpu_info`.
     package var cpuInfo: String
     package var hostAddress: String
+    /// The iSCSI name that guests' volumes are opened by.
+    package var initiator: String?
 
     package init(
         hostname: String, type: String, version: Int, virtualizationType: String, vcpus: Int, memoryMiB: Int,
-        diskGiB: Int, cpuInfo: String, hostAddress: String
+        diskGiB: Int, cpuInfo: String, hostAddress: String, initiator: String? = nil
     ) {
         self.hostname = hostname
         self.type = type
@@ -40,6 +43,7 @@ package struct HypervisorInfo: Sendable, Codable, Equatable {
         self.diskGiB = diskGiB
         self.cpuInfo = cpuInfo
         self.hostAddress = hostAddress
+        self.initiator = initiator
     }
 }
 
@@ -75,6 +79,31 @@ package protocol HypervisorDriver: Sendable {
     /// To disk.
     func suspend(_ server: ServerID) async throws
     func resume(_ server: ServerID) async throws
+
+    /// Gives a guest, running or off, a volume that it keeps over starts.
+    func attachVolume(_ volume: GuestVolume, to server: ServerID) async throws
+    /// Returns when the hypervisor has closed the volume and no later start opens it. Not an error when the guest, or its
+    /// volume, is not there. Throws when the guest does not let it go; it then still has it.
+    func detachVolume(_ volume: VolumeID, from server: ServerID) async throws
+    /// Puts the volume's new head, a file that reads as the old one, under the guest. Not an error without a guest.
+    func moveVolume(
+        _ volume: VolumeID, of server: ServerID, toFile path: String, format: VolumeConnection.Format
+    ) async throws
+    /// Takes the volume of a running guest one step nearer to where its connection says, and tells how far it is. Needs
+    /// the connection's secrets for `copy` alone. What has been moved stays there over starts. A copy ends with the
+    /// guest's process, and is begun again by the next `copy`. Not an error without a guest.
+    func relocateVolume(
+        _ volume: GuestVolume, of server: ServerID, _ step: VolumeRelocation.Step
+    ) async throws -> VolumeRelocation.State
+    /// The guest sees the new size at once. Not an error without a guest.
+    func resizeVolume(_ volume: VolumeID, of server: ServerID, toBytes sizeBytes: Int64) async throws
+    /// Before a start: the guest has exactly these volumes from its next start on, where their connections say.
+    func prepareVolumes(_ volumes: [GuestVolume], of server: ServerID) async throws
+
+    /// A qcow2 file that stands alone, with the root disk's bytes of one moment. The guest runs on. `name` is the caller's.
+    func copyRootDisk(_ server: ServerID, named name: String) async throws -> String
+    /// Not an error when it is not there.
+    func removeRootDiskCopy(_ server: ServerID, named name: String) async throws
 
     /// Nil when there is no such guest.
     func powerState(_ server: ServerID) async throws -> PowerState?

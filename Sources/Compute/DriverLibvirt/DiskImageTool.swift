@@ -50,6 +50,16 @@ struct DiskImageTool: Sendable {
         try await run(["convert", "-q", "-f", format, "-O", "qcow2", source, target])
     }
 
+    /// The size that a guest sees. Header only, with the format given.
+    func virtualSize(_ path: String, format: String) async throws -> Int64 {
+        let result = try await Subprocess.runChecked(program, ["info", "--output=json", "-U", "-f", format, path])
+        return try JSONReader.read(result.stdout)["virtual-size"]?.int ?? 0
+    }
+
+    func grow(_ path: String, format: String, toBytes size: Int64) async throws {
+        try await run(["resize", "-q", "-f", format, path, "\(size)"])
+    }
+
     private func run(_ arguments: [String]) async throws {
         try await Subprocess.runChecked(program, arguments, timeout: Self.timeout)
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import BaseKit
 import ComputeContract
 
-/// Which file is which disk of the guest.
+/// Which file, or volume, is which disk of the guest.
 struct DiskLayout {
     struct Disk: Equatable {
         var path: String
@@ -17,41 +18,82 @@ struct DiskLayout {
     let hardware: GuestHardware
     let files: GuestFiles
 
-    var bootsFromCDROM: Bool { guest.rootImage.format == "iso" }
-    /// A guest from an ISO image may have no disk at all.
-    var hasRootDisk: Bool { !bootsFromCDROM || guest.rootDiskGiB > 0 }
+    var bootsFromCDROM: Bool { guest.rootImage?.format == "iso" }
+    /// A guest from an ISO image may have no disk at all; another's root disk may be a volume.
+    var hasRootDisk: Bool { guest.rootImage != nil && (!bootsFromCDROM || guest.rootDiskGiB > 0) }
 
+    var localDisks: [GuestLocalDisk] {
+        if let disks = guest.localDisks { return disks }
+        var disks: [GuestLocalDisk] = []
+        let prefix = hardware.diskBus.devicePrefix
+        func add(_ kind: GuestLocalDisk.Kind, _ sizeMiB: Int) {
+            guard sizeMiB > 0 else { return }
+            let index = disks.count + (hasRootDisk ? 1 : 0)
+            disks.append(.init(kind: kind, sizeMiB: sizeMiB, device: prefix + Self.letters(index)))
+        }
+        add(.ephemeral, guest.ephemeralDiskGiB * 1024)
+        add(.swap, guest.swapMiB)
+        return disks
+    }
+
+    /// The file of the `number`-th local disk.
+    func path(of disk: GuestLocalDisk, number: Int) -> String {
+        disk.kind == .swap ? files.swap : files.ephemeral(number)
+    }
+
+    /// Those that are files of this guest alone.
     func disks() -> [Disk] {
         var disks: [Disk] = []
-        var used: [String: Int] = [:]
-        func add(
-            _ path: String, _ format: String, bus: GuestHardware.DiskBus, device: String = "disk", boot: Int? = nil
-        ) {
-            let number = used[bus.devicePrefix, default: 0]
-            used[bus.devicePrefix] = number + 1
-            let letter = Character(Unicode.Scalar(UInt8(ascii: "a") + UInt8(number)))
-            disks.append(
-                Disk(
-                    path: path, format: format, device: device, bus: bus, target: "\(bus.devicePrefix)\(letter)",
-                    isReadOnly: device == "cdrom" || path == files.configDrive, bootOrder: boot))
+        var used = Set((guest.volumes ?? []).map(\.device))
+        func add(_ disk: Disk) {
+            used.insert(disk.target)
+            disks.append(disk)
         }
-        if hasRootDisk { add(files.root, "qcow2", bus: hardware.diskBus, boot: 1) }
-        // After the disk: an installer starts while the disk is empty, and what it installed from then on.
-        if bootsFromCDROM { add(files.cdrom, "raw", bus: hardware.cdromBus, device: "cdrom", boot: 2) }
-        if guest.ephemeralDiskGiB > 0 { add(files.ephemeral, "raw", bus: hardware.diskBus) }
-        if guest.swapMiB > 0 { add(files.swap, "raw", bus: hardware.diskBus) }
+        if hasRootDisk {
+            add(
+                Disk(
+                    path: files.root, format: "qcow2", device: "disk", bus: hardware.diskBus,
+                    target: guest.rootDevice ?? "\(hardware.diskBus.devicePrefix)a", bootOrder: 1))
+        }
+        let local = localDisks
+        used.formUnion(local.map(\.device))
+        if bootsFromCDROM {
+            // After the disks: an installer starts while they are empty, and what it installed from then on.
+            let last = (guest.volumes ?? []).compactMap(\.bootOrder).max() ?? 1
+            add(
+                Disk(
+                    path: files.cdrom, format: "raw", device: "cdrom", bus: hardware.cdromBus,
+                    target: hidden(hardware.cdromBus, used), isReadOnly: true, bootOrder: max(last, 1) + 1))
+        }
+        for (number, disk) in local.enumerated() {
+            add(
+                Disk(
+                    path: path(of: disk, number: number), format: "raw", device: "disk",
+                    bus: hardware.bus(disk.bus), target: disk.device))
+        }
         if !guest.configDrive.isEmpty {
-            if hardware.isQ35 {
-                // Slim kernels do not know this machine's cdrom bus, so the drive is a plain disk.
-                add(files.configDrive, "raw", bus: .virtio)
-            } else {
-                add(files.configDrive, "raw", bus: hardware.cdromBus, device: "cdrom")
-            }
+            // Slim kernels do not know the newer machine's cdrom bus, so there the drive is a plain disk.
+            let bus = hardware.isQ35 ? .virtio : hardware.cdromBus
+            add(
+                Disk(
+                    path: files.configDrive, format: "raw", device: hardware.isQ35 ? "disk" : "cdrom", bus: bus,
+                    target: hidden(bus, used), isReadOnly: true))
         }
         return disks
     }
 
-    func write(to xml: inout XMLWriter, cache: LibvirtConfig.DiskCache) {
+    /// A name for a disk that the API knows nothing of: away from the names that it gives on this bus.
+    private func hidden(_ bus: GuestHardware.DiskBus, _ used: Set<String>) -> String {
+        let prefix = bus.devicePrefix
+        let isNamedByAPI =
+            hardware.diskBus.devicePrefix == prefix
+            || (guest.volumes ?? []).contains { hardware.bus($0.bus).devicePrefix == prefix }
+        let indexes = isNamedByAPI ? Array((0..<bus.nameCount).reversed()) : Array(0..<bus.nameCount)
+        let free = indexes.lazy.map { prefix + Self.letters($0) }.first { !used.contains($0) }
+        return free ?? prefix + Self.letters(bus.nameCount)
+    }
+
+    func write(to xml: inout XMLWriter, cache: LibvirtConfig.DiskCache, volumes: [VolumeDisk]) {
         let disks = disks()
         for disk in disks {
             xml.element("disk", ["type": "file", "device": disk.device]) { xml in
@@ -65,10 +107,40 @@ struct DiskLayout {
                 xml.element("target", ["dev": disk.target, "bus": disk.bus.rawValue])
                 if disk.isReadOnly { xml.element("readonly") }
                 if let order = disk.bootOrder { xml.element("boot", ["order": "\(order)"]) }
+                if disk.bus == .scsi { Self.writeSCSIAddress(of: disk.target, to: &xml) }
             }
         }
-        if disks.contains(where: { $0.bus == .scsi }) {
-            xml.element("controller", ["type": "scsi", "model": "virtio-scsi"])
+        for volume in volumes { volume.write(to: &xml, bootOrder: volume.volume.bootOrder) }
+        if disks.contains(where: { $0.bus == .scsi }) || volumes.contains(where: { $0.bus == .scsi }) {
+            xml.element("controller", ["type": "scsi", "index": "0", "model": "virtio-scsi"])
         }
+    }
+
+    /// All on one controller; libvirt would make another for every few.
+    static func writeSCSIAddress(of target: String, to xml: inout XMLWriter) {
+        xml.element(
+            "address",
+            ["type": "drive", "controller": "0", "bus": "0", "target": "0", "unit": "\(index(of: target) ?? 0)"])
+    }
+
+    /// 1 for `vdb`, 26 for `vdaa`.
+    static func index(of target: String) -> Int? {
+        let letters = target.utf8.dropFirst(2)
+        guard !letters.isEmpty, letters.count <= 3 else { return nil }
+        var number = 0
+        for letter in letters {
+            guard (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(letter) else { return nil }
+            number = number * 26 + Int(letter - UInt8(ascii: "a")) + 1
+        }
+        return number - 1
+    }
+
+    static func letters(_ index: Int) -> String {
+        var (rest, text) = (index, "")
+        repeat {
+            text = String(Character(Unicode.Scalar(UInt8(ascii: "a") + UInt8(rest % 26)))) + text
+            rest = rest / 26 - 1
+        } while rest >= 0
+        return text
     }
 }

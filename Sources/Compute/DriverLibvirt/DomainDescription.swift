@@ -14,6 +14,7 @@ struct DomainDescription {
     let hardware: GuestHardware
     let files: GuestFiles
     let host: DomainHost
+    var volumes: [VolumeDisk] = []
 
     func xml() -> String {
         var xml = XMLWriter()
@@ -49,7 +50,7 @@ struct DomainDescription {
         xml.element("haneul:instance", ["xmlns:haneul": LibvirtDomain.metadataNamespace]) { xml in
             xml.element("haneul:name", text: guest.displayName)
             xml.element("haneul:project", text: guest.projectID.rawValue)
-            xml.element("haneul:image", text: guest.rootImage.imageID)
+            if let image = guest.rootImage { xml.element("haneul:image", text: image.imageID) }
         }
     }
 
@@ -104,7 +105,8 @@ struct DomainDescription {
 
     private func writeDevices(_ xml: inout XMLWriter) {
         xml.element("emulator", text: host.config.emulator)
-        DiskLayout(guest: guest, hardware: hardware, files: files).write(to: &xml, cache: host.diskCache)
+        DiskLayout(guest: guest, hardware: hardware, files: files).write(
+            to: &xml, cache: host.diskCache, volumes: volumes)
         if hardware.isQ35 {
             xml.element("controller", ["type": "pci", "model": "pcie-root"])
             // Free slots for what is attached to the running guest.

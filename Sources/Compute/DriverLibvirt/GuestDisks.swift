@@ -19,20 +19,14 @@ struct GuestDisks: Sendable {
             try FileSystem.removeTree(files.directory)
             try FileSystem.makeDirectories(files.directory, mode: 0o711)
         }
-        if layout.bootsFromCDROM {
-            _ = try await cache.place(guest.rootImage, at: files.cdrom)
-            if layout.hasRootDisk {
-                try await tool.createBlank(files.root, sizeBytes: Int64(guest.rootDiskGiB) * Self.bytesPerGiB)
+        if let image = guest.rootImage { try await makeRoot(guest, image, layout) }
+        for (number, disk) in layout.localDisks.enumerated() {
+            let (path, size) = (layout.path(of: disk, number: number), Int64(disk.sizeMiB) * Self.bytesPerMiB)
+            switch disk.kind {
+            case .ephemeral: try await makeEphemeral(path, size, format: disk.format, label: "ephemeral\(number)")
+            case .swap: try await makeSwap(path, size)
             }
-        } else {
-            let size = try Self.rootSize(guest)
-            let format = try await cache.place(guest.rootImage, at: files.base)
-            try await tool.createOverlay(files.root, base: files.base, baseFormat: format, sizeBytes: size)
         }
-        if guest.ephemeralDiskGiB > 0 {
-            try await makeEphemeral(files.ephemeral, Int64(guest.ephemeralDiskGiB) * Self.bytesPerGiB)
-        }
-        if guest.swapMiB > 0 { try await makeSwap(files.swap, Int64(guest.swapMiB) * Self.bytesPerMiB) }
         if !guest.configDrive.isEmpty {
             try await ConfigDrive(files: guest.configDrive)
                 .write(to: files.configDrive, folder: "\(files.directory)/config")
@@ -42,9 +36,24 @@ struct GuestDisks: Sendable {
         }
     }
 
+    private func makeRoot(
+        _ guest: GuestSpecification, _ image: GuestSpecification.RootImage, _ layout: DiskLayout
+    ) async throws {
+        let files = layout.files
+        guard layout.bootsFromCDROM else {
+            let size = try Self.rootSize(guest)
+            let format = try await cache.place(image, at: files.base)
+            return try await tool.createOverlay(files.root, base: files.base, baseFormat: format, sizeBytes: size)
+        }
+        _ = try await cache.place(image, at: files.cdrom)
+        if layout.hasRootDisk {
+            try await tool.createBlank(files.root, sizeBytes: Int64(guest.rootDiskGiB) * Self.bytesPerGiB)
+        }
+    }
+
     /// The flavor's size; the image's own when the flavor says 0.
     static func rootSize(_ guest: GuestSpecification) throws -> Int64 {
-        let image = guest.rootImage.virtualSizeBytes
+        let image = guest.rootImage?.virtualSizeBytes ?? 0
         guard guest.rootDiskGiB > 0 else { return image }
         let size = Int64(guest.rootDiskGiB) * bytesPerGiB
         guard image <= size else {
@@ -55,11 +64,20 @@ struct GuestDisks: Sendable {
         return size
     }
 
-    /// As nova does: an empty ext4 with the label `ephemeral0`; blank where the host cannot make one.
-    private func makeEphemeral(_ path: String, _ size: Int64) async throws {
+    /// As nova does: an empty file system with the label `ephemeral0`; blank where the host cannot make one.
+    private func makeEphemeral(_ path: String, _ size: Int64, format: String?, label: String) async throws {
         try FileSystem.makeSparse(path, size: size)
-        guard let program = Subprocess.find("mkfs.ext4") else { return }
-        try await Subprocess.runChecked(program, ["-q", "-F", "-L", "ephemeral0", path])
+        let kind = format ?? "ext4"
+        let options: [String]
+        switch kind {
+        case "ext2", "ext3", "ext4": options = ["-q", "-F", "-L", label, path]
+        case "xfs": options = ["-q", "-f", "-L", label, path]
+        case "vfat": options = ["-n", label, path]
+        default:
+            throw CloudError.badRequest("A disk cannot be made with the format '\(kind)' on this host.")
+        }
+        guard let program = Subprocess.find("mkfs.\(kind)") else { return }
+        try await Subprocess.runChecked(program, options)
     }
 
     private func makeSwap(_ path: String, _ size: Int64) async throws {

@@ -22,7 +22,7 @@ struct GuestFiles: Sendable, Equatable {
     var base: String { "\(directory)/base" }
     var root: String { "\(directory)/root.qcow2" }
     var cdrom: String { "\(directory)/image.iso" }
-    var ephemeral: String { "\(directory)/ephemeral0.raw" }
+    func ephemeral(_ number: Int) -> String { "\(directory)/ephemeral\(number).raw" }
     var swap: String { "\(directory)/swap.raw" }
     var configDrive: String { "\(directory)/config.iso" }
     var consoleLog: ConsoleLog { ConsoleLog(path: "\(directory)/console.log") }
@@ -30,6 +30,12 @@ struct GuestFiles: Sendable, Equatable {
     var definition: String { "\(directory)/domain.xml" }
     /// The names of its taps, one a line.
     var taps: String { "\(directory)/taps" }
+
+    /// A copy of the root disk. The name is checked, so no path can leave the folder.
+    func copy(_ name: String) throws -> String {
+        guard UUIDText.isUUID(name) else { throw CloudError.badRequest("'\(name)' is not an id.") }
+        return "\(directory)/copy-\(name).qcow2"
+    }
 
     func tapNames() throws -> [String] {
         try FileSystem.text(taps)?.split(separator: "\n").map(String.init) ?? []

@@ -15,6 +15,16 @@ struct GuestHardware: Equatable {
             case .ide: "hd"
             }
         }
+
+        /// How many disks the bus has names for.
+        var nameCount: Int {
+            switch self {
+            case .ide: 4
+            case .sata: 6
+            case .scsi: 254
+            case .virtio, .usb: 702
+            }
+        }
     }
 
     var machine = "pc"
@@ -27,6 +37,9 @@ struct GuestHardware: Equatable {
     var hasUSBTablet = false
     var watchdogAction: String?
     var usesLocalTime = false
+
+    /// Where a disk goes that asks for a bus, or for none.
+    func bus(_ name: String?) -> DiskBus { name.flatMap(DiskBus.init) ?? diskBus }
 
     var isQ35: Bool { machine.contains("q35") }
 

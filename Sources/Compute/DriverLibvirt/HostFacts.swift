@@ -55,3 +55,21 @@ enum HostFacts {
         }
     }
 }
+
+extension HostFacts {
+    /// The name that iSCSI targets know this host's guests by: the host's own, or one made of its name.
+    static func initiator(_ config: LibvirtConfig) throws -> String {
+        let text = try FileSystem.text("/etc/iscsi/initiatorname.iscsi") ?? ""
+        for line in text.split(separator: "\n") where line.hasPrefix("InitiatorName=") {
+            let name = line.dropFirst("InitiatorName=".count)
+            if !name.isEmpty { return String(name) }
+        }
+        let host = config.hostname.lowercased().unicodeScalars.map { scalar -> Character in
+            switch scalar {
+            case "a"..."z", "0"..."9", ".", "-": Character(scalar)
+            default: "-"
+            }
+        }
+        return "iqn.2025-01.local.haneul:\(String(host))"
+    }
+}

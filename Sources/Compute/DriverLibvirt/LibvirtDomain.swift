@@ -106,4 +106,108 @@ struct LibvirtDomain: ~Copyable {
             guard error.isCode(VIR_ERR_NO_DOMAIN) else { throw error }
         }
     }
+
+    // MARK: Disks
+
+    var isActive: Bool { get throws(LibvirtError) { try succeed(virDomainIsActive(pointer)) == 1 } }
+
+    /// What the next start makes of it.
+    func definition() throws(LibvirtError) -> DomainDocument {
+        try document(
+            virDomainGetXMLDesc(
+                pointer, UInt32(VIR_DOMAIN_XML_INACTIVE.rawValue | VIR_DOMAIN_XML_SECURE.rawValue)))
+    }
+
+    /// What runs now.
+    func liveDocument() throws(LibvirtError) -> DomainDocument {
+        try document(virDomainGetXMLDesc(pointer, UInt32(VIR_DOMAIN_XML_SECURE.rawValue)))
+    }
+
+    /// What a start from the saved memory makes of it.
+    func savedDocument() throws(LibvirtError) -> DomainDocument {
+        try document(
+            virDomainManagedSaveGetXMLDesc(pointer, UInt32(VIR_DOMAIN_SAVE_IMAGE_XML_SECURE.rawValue)))
+    }
+
+    func setSavedDocument(_ document: DomainDocument) throws(LibvirtError) {
+        try succeed(virDomainManagedSaveDefineXML(pointer, document.text, 0))
+    }
+
+    private func document(_ text: UnsafeMutablePointer<CChar>?) throws(LibvirtError) -> DomainDocument {
+        guard let text else { throw LibvirtError.last() }
+        defer { free(text) }
+        do {
+            return DomainDocument(try XMLReader.read(String(cString: text)))
+        } catch {
+            throw LibvirtError(code: 0, message: "\(error)")
+        }
+    }
+
+    func plug(_ disk: String) throws(LibvirtError) {
+        try succeed(virDomainAttachDeviceFlags(pointer, disk, UInt32(VIR_DOMAIN_AFFECT_LIVE.rawValue)))
+    }
+
+    /// Asks the guest to let the disk go. It is gone when it is in `liveDocument` no more.
+    func unplug(_ disk: String) throws(LibvirtError) {
+        try succeed(virDomainDetachDeviceFlags(pointer, disk, UInt32(VIR_DOMAIN_AFFECT_LIVE.rawValue)))
+    }
+
+    /// Disks go on in files that are there already and read as the old ones.
+    func switchDisks(_ snapshot: String) throws(LibvirtError) {
+        let flags =
+            VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY.rawValue | VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT.rawValue
+            | VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA.rawValue | VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC.rawValue
+        guard let result = virDomainSnapshotCreateXML(pointer, snapshot, UInt32(flags)) else {
+            throw LibvirtError.last()
+        }
+        virDomainSnapshotFree(result)
+    }
+
+    func beginCopy(of target: String, xml: String) throws(LibvirtError) {
+        // A job that goes with the process of a guest that libvirt keeps.
+        let flags = VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB.rawValue
+        try succeed(virDomainBlockCopy(pointer, target, xml, nil, 0, UInt32(flags)))
+    }
+
+    /// To what is there already, empty and as large as the disk. Once both are equal, a write ends when both have it, so
+    /// that a guest which writes much cannot keep the copy from becoming equal.
+    func beginMove(of target: String, xml: String) throws(LibvirtError) {
+        let flags =
+            VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB.rawValue | VIR_DOMAIN_BLOCK_COPY_REUSE_EXT.rawValue
+            | VIR_DOMAIN_BLOCK_COPY_SYNCHRONOUS_WRITES.rawValue
+        try succeed(virDomainBlockCopy(pointer, target, xml, nil, 0, UInt32(flags)))
+    }
+
+    /// Bytes that are copied; nil: nothing is.
+    func copiedBytes(of target: String) throws(LibvirtError) -> Int64? {
+        var info = virDomainBlockJobInfo()
+        guard try succeed(virDomainGetBlockJobInfo(pointer, target, &info, 0)) == 1 else { return nil }
+        return Int64(clamping: info.cur)
+    }
+
+    /// The disk goes on in the copy; returns when the old place is closed.
+    func endMove(of target: String) throws(LibvirtError) {
+        try succeed(virDomainBlockJobAbort(pointer, target, UInt32(VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT.rawValue)))
+    }
+
+    /// Whether the copy is equal to the disk; nil: nothing is copied.
+    func isCopyReady(of target: String) throws(LibvirtError) -> Bool? {
+        var info = virDomainBlockJobInfo()
+        guard try succeed(virDomainGetBlockJobInfo(pointer, target, &info, 0)) == 1 else { return nil }
+        // The numbers may agree for a moment before that.
+        guard info.cur == info.end, info.end > 0 else { return false }
+        let disk = try liveDocument().disks.first { DomainDocument.target($0) == target }
+        return disk?.first("mirror")?["ready"] == "yes"
+    }
+
+    /// The disk goes on where it was; the copy is what it was at this moment.
+    func endCopy(of target: String) throws(LibvirtError) {
+        try succeed(virDomainBlockJobAbort(pointer, target, 0))
+    }
+
+    func resize(_ target: String, toBytes size: Int64) throws(LibvirtError) {
+        try succeed(
+            virDomainBlockResize(
+                pointer, target, UInt64(size), UInt32(VIR_DOMAIN_BLOCK_RESIZE_BYTES.rawValue)))
+    }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageContract
 import ComputeContract
 import ImageContract
 import LifecycleKit
@@ -17,6 +18,8 @@ package final class LibvirtDriver: HypervisorDriver, Service {
     let config: LibvirtConfig
     let connection: LibvirtConnection
     let watch: PowerWatch
+    /// The shares that volumes lie on. They stay mounted: the host's other guests and its volume agent use them, too.
+    let shares: any ShareMounter
     private let cache: BaseImageCache
     private let probe: VirtualizationProbe
     private let lifecycleEvents: AsyncStream<ServerID>
@@ -30,8 +33,11 @@ package final class LibvirtDriver: HypervisorDriver, Service {
     private static let eventBufferLimit = 10_000
 
     /// `images`: where base images come from.
-    package init(_ config: LibvirtConfig, images: any ImageSource, clock: WallClock = .system) {
+    package init(
+        _ config: LibvirtConfig, images: any ImageSource, shares: any ShareMounter, clock: WallClock = .system
+    ) {
         self.config = config
+        self.shares = shares
         self.clock = clock
         cache = BaseImageCache(directory: "\(config.instancesDirectory)/_base", images: images)
         probe = VirtualizationProbe(emulator: config.emulator, stateDirectory: config.stateDirectory)
@@ -69,7 +75,8 @@ package final class LibvirtDriver: HypervisorDriver, Service {
                 hostname: config.hostname, type: "QEMU", version: try host.version(),
                 virtualizationType: virtualization.rawValue, vcpus: Int(node.cpus),
                 memoryMiB: try HostFacts.memoryMiB(), diskGiB: Int(space.totalBytes >> 30),
-                cpuInfo: try HostFacts.cpuInfo(node), hostAddress: config.hostAddress)
+                cpuInfo: try HostFacts.cpuInfo(node), hostAddress: config.hostAddress,
+                initiator: try HostFacts.initiator(config))
         }
     }
 
@@ -96,11 +103,13 @@ package final class LibvirtDriver: HypervisorDriver, Service {
     package func spawn(_ guest: GuestSpecification) async throws {
         try await watch.changing(guest.serverID) {
             let files = try GuestFiles(guest.serverID, config)
-            let hardware = try GuestHardware(guest.rootImage.properties)
+            let hardware = try GuestHardware(guest.properties)
             try ConfigDrive.check(guest.configDrive)
             let layout = DiskLayout(guest: guest, hardware: hardware, files: files)
-            let xml = DomainDescription(guest: guest, hardware: hardware, files: files, host: try await domainHost())
-                .xml()
+            let volumes = try await volumeDisks(guest.volumes ?? []) { hardware.bus($0.bus) }
+            let xml = DomainDescription(
+                guest: guest, hardware: hardware, files: files, host: try await domainHost(), volumes: volumes
+            ).xml()
             try await removeDomain(guest.serverID)
             try await removePorts(files)
             try await GuestDisks(cache: cache).create(guest, layout: layout)
@@ -110,6 +119,7 @@ package final class LibvirtDriver: HypervisorDriver, Service {
                 try FileSystem.writeAtomically(files.definition, xml, mode: 0o600)
             }
             try await prepareRuntime(files)
+            try await openVolumes(guest.volumes ?? [])
             try await connection.run("start the guest") { host in
                 let domain = try host.define(xml)
                 if try domain.powerState() != .running { try domain.start() }
@@ -143,8 +153,10 @@ package final class LibvirtDriver: HypervisorDriver, Service {
     private func removeDomain(_ server: ServerID) async throws {
         try await connection.run("remove the guest") { host in
             guard let domain = try host.domain(server) else { return }
+            let definition = try domain.definition()
             try domain.powerOff()
             try domain.undefine()
+            for volume in definition.volumes { try host.removeSecrets(of: volume) }
         }
     }
 
@@ -161,7 +173,7 @@ package final class LibvirtDriver: HypervisorDriver, Service {
         }
     }
 
-    private func domainHost() async throws -> DomainHost {
+    func domainHost() async throws -> DomainHost {
         let (directory, wanted) = (config.instancesDirectory, config.diskCache)
         let cache = try await FileSystem.onThread { () -> LibvirtConfig.DiskCache in
             try FileSystem.makeDirectories(directory)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageContract
 import CLibvirt
 import ComputeContract
 import Glibc
@@ -39,6 +40,37 @@ struct LibvirtHost: ~Copyable {
         }
         return guests
     }
+
+    // MARK: Secrets
+
+    /// Makes the secret known, or gives the one with the same id its value.
+    func setSecret(_ secret: VolumeSecret) throws(LibvirtError) {
+        guard let pointer = virSecretDefineXML(connection, secret.xml(), 0) else { throw LibvirtError.last() }
+        defer { virSecretFree(pointer) }
+        let result = secret.value.withUnsafeBufferPointer { virSecretSetValue(pointer, $0.baseAddress, $0.count, 0) }
+        try succeed(result)
+    }
+
+    /// Not an error when there is none.
+    func removeSecret(_ id: String) throws(LibvirtError) {
+        guard let pointer = virSecretLookupByUUIDString(connection, id) else {
+            let error = LibvirtError.last()
+            guard error.isCode(VIR_ERR_NO_SECRET) else { throw error }
+            return
+        }
+        defer { virSecretFree(pointer) }
+        do throws(LibvirtError) {
+            try succeed(virSecretUndefine(pointer))
+        } catch {
+            guard error.isCode(VIR_ERR_NO_SECRET) else { throw error }
+        }
+    }
+
+    func removeSecrets(of volume: VolumeID) throws(LibvirtError) {
+        for kind in VolumeSecret.Kind.allCases { try removeSecret(VolumeSecret.id(kind, volume)) }
+    }
+
+    // MARK: Facts
 
     func nodeInfo() throws(LibvirtError) -> virNodeInfo {
         var info = virNodeInfo()

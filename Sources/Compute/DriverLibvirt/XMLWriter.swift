@@ -46,6 +46,12 @@ struct XMLWriter {
         for _ in 0..<depth { text += "  " }
     }
 
+    static func escaped(_ value: String) -> String {
+        var writer = XMLWriter()
+        writer.escape(value)
+        return writer.text
+    }
+
     private mutating func escape(_ value: String) {
         for scalar in value.unicodeScalars {
             switch scalar {

@@ -26,6 +26,14 @@ package struct ComputeConfig: ConfigSection {
         "How long a host may take for a power action, beyond the guest's own grace.",
         range: .seconds(5)...(.seconds(3600)))
     package var powerTimeout = Duration.seconds(120)
+    @ConfigOption(
+        "How long the volumes of a new server may take to be made.", range: .seconds(5)...(.seconds(86_400)))
+    package var volumeTimeout = Duration.seconds(1200)
+    @ConfigOption(
+        "How long a host may take to copy the disk of a server for an image.", range: .seconds(10)...(.seconds(86_400)))
+    package var imageTimeout = Duration.seconds(3600)
+    @ConfigOption("How long a guest may take to let a volume go.", range: .seconds(5)...(.seconds(3600)))
+    package var detachTimeout = Duration.seconds(180)
     @ConfigOption("How long a guest may take to power off by itself.", range: .zero...(.seconds(3600)))
     package var shutdownGrace = Duration.seconds(60)
     @ConfigOption(

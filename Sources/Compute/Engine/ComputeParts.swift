@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageContract
 import ComputeContract
 import DatabaseKit
 import ImageContract
@@ -14,9 +15,10 @@ import TaskKit
 package struct ComputeParts: Sendable {
     package let database: any Database
     package let bus: any MessageBus
-    package let images: any ImageService
+    package let images: any ImageService & ImageUpload
     package let placement: any PlacementService
     package let networks: any NetworkService
+    package let volumes: any BlockStorageService
     package let config: ComputeConfig
     package let quotas: QuotaEngine
     package let clock: WallClock
@@ -25,14 +27,15 @@ package struct ComputeParts: Sendable {
     let log = Logger("compute")
 
     package init(
-        database: any Database, bus: any MessageBus, images: any ImageService, placement: any PlacementService,
-        networks: any NetworkService, config: ComputeConfig, clock: WallClock, ids: IDSource
+        database: any Database, bus: any MessageBus, images: any ImageService & ImageUpload,
+        placement: any PlacementService, networks: any NetworkService, volumes: any BlockStorageService, config: ComputeConfig, clock: WallClock, ids: IDSource
     ) {
         self.database = database
         self.bus = bus
         self.images = images
         self.placement = placement
         self.networks = networks
+        self.volumes = volumes
         self.config = config
         quotas = QuotaEngine(service: "compute", defaults: config.quota.limits)
         self.clock = clock
@@ -51,9 +54,24 @@ package struct ComputeParts: Sendable {
     }
 
     /// Whether the agent of `host` reports. False for a host that is not there.
-    func isUp(_ host: String) async throws -> Bool {
+    func isUp(_ host: String) async throws -> Bool { try await reach(host) == .up }
+
+    /// What can be known of what runs on a host.
+    enum HostReach: Sendable {
+        /// It answers.
+        case up
+        /// It says nothing, and may still run its guests.
+        case silent
+        /// It runs none any more: an administrator has fenced it (`forced_down`), or removed it.
+        case lost
+    }
+
+    func reach(_ host: String) async throws -> HostReach {
         let (stores, now, limit) = (stores, clock.now(), config.hostTimeout)
-        return try await database.read { try stores.hosts.host(host, $0)?.isUp(at: now, limit: limit) ?? false }
+        return try await database.read { transaction in
+            guard let host = try stores.hosts.host(host, transaction), !host.isForcedDown else { return .lost }
+            return host.isUp(at: now, limit: limit) ? .up : .silent
+        }
     }
 }
 
@@ -70,38 +88,9 @@ package enum ComputeSagas {
         registry.register(CreateServerSaga.self, parts)
         registry.register(DeleteServerSaga.self, parts)
         registry.register(PowerActionSaga.self, parts)
-    }
-}
-
-/// On whose behalf a saga acts: what it needs of the principal that asked, saved with the run.
-package struct Actor: Sendable, Codable, Equatable {
-    package var userID: UserID
-    package var userName: String
-    package var userDomainID: String
-    package var projectID: ProjectID
-    package var projectName: String
-    package var projectDomainID: String
-    package var roles: [String]
-
-    package init(_ principal: Principal, project: ProjectID) {
-        userID = principal.userID
-        userName = principal.userName
-        userDomainID = principal.userDomain.id
-        projectID = project
-        roles = principal.roles.map(\.name)
-        if case .project(_, let name, let domain) = principal.scope {
-            projectName = name
-            projectDomainID = domain.id
-        } else {
-            projectName = ""
-            projectDomainID = ""
-        }
-    }
-
-    package var principal: Principal {
-        Principal(
-            userID: userID, userName: userName, userDomain: .init(id: userDomainID, name: ""),
-            scope: .project(projectID, name: projectName, domain: .init(id: projectDomainID, name: "")),
-            roles: roles.map { .init(id: $0, name: $0) })
+        registry.register(AttachVolumeSaga.self, parts)
+        registry.register(DetachVolumeSaga.self, parts)
+        registry.register(CreateImageSaga.self, parts)
+        registry.register(CreateVolumeImageSaga.self, parts)
     }
 }

@@ -21,7 +21,9 @@ package struct ComputeReconciler: Reconciler {
     }
 
     package func reconcile() async throws -> Int {
-        let repaired = try await removeOrphans() + releaseResources() + releasePorts() + adoptServers()
+        let leases = VolumeLeaseReconciler(parts: parts, sagas: sagas)
+        let repaired =
+            try await removeOrphans() + releaseResources() + releasePorts() + adoptServers() + leases.reconcile()
         try await purge()
         return repaired
     }
@@ -86,21 +88,12 @@ package struct ComputeReconciler: Reconciler {
         let limit = parts.clock.now() - Self.patience
         var repaired = 0
         for server in try await parts.database.read({ try stores.servers.unattended(since: limit, $0) }) {
-            guard try await hasNoRun(server) else { continue }
+            guard try await sagas.hasNoRun(server.sagaRun) else { continue }
             try await adopt(server)
             parts.log.warning("server without a run", ["server": server.id, "state": server.state])
             repaired += 1
         }
         return repaired
-    }
-
-    private func hasNoRun(_ server: Server) async throws -> Bool {
-        guard let run = server.sagaRun else { return true }
-        do {
-            return try await sagas.outcome(of: run) != nil
-        } catch let error as CloudError where error.code == .notFound {
-            return true
-        }
     }
 
     private func adopt(_ server: Server) async throws {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageContract
 import ComputeContract
 import DatabaseKit
 import ImageContract
@@ -24,10 +25,20 @@ package enum CreateServerSaga: Saga {
         package static func == (left: Self, right: Self) -> Bool { left.id == right.id }
     }
 
+    /// A volume that the server shall have. Its ids are chosen before anything is made.
+    package struct VolumePlan: Codable, Sendable, Equatable {
+        package var device: BlockDeviceID
+        package var volume: VolumeID
+        package var attachment: VolumeAttachmentID
+        /// What is made; nil: the volume is there.
+        package var draft: ServerVolumeDraft?
+        package var name: String
+    }
+
     package struct Ledger: Codable, Sendable {
         package var server: ServerID
         package var requestID: String
-        package var actor: Actor
+        package var actor: Requester
         package var hostRequest: HostRequest
         package var resources: ResourceRequest
         package var plans: [PortPlan]
@@ -36,11 +47,13 @@ package enum CreateServerSaga: Saga {
         package var files: [ServerDraft.File]
         package var host: String?
         package var ports: [ServerPort]?
+        package var volumes: [VolumePlan]?
     }
 
     package static let steps: [SagaStep<Self>] = [
         SagaStep("place", run: place, undo: giveBack),
         SagaStep("connect", run: connect, undo: disconnect),
+        SagaStep("volumes", run: leaseVolumes, undo: returnVolumes),
         SagaStep("build", run: build, undo: destroy),
         SagaStep("plug", run: waitForPorts),
         SagaStep("finish", run: finish, undo: unfinish),
@@ -99,6 +112,8 @@ package enum CreateServerSaga: Saga {
         try await parts.database.write {
             _ = try stores.servers.place(id, run: run, host: nil, node: nil, zone: nil, $0)
         }
+        // Their rows came with the request, so they go even if the run never came to the volumes.
+        try await returnVolumes(&ledger, parts)
     }
 
     // MARK: Connect
@@ -127,28 +142,96 @@ package enum CreateServerSaga: Saga {
         for plan in ledger.plans { try await parts.networks.releasePort(plan.id, server: ledger.server.rawValue) }
     }
 
+    // MARK: Volumes
+
+    private static func leaseVolumes(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        let plans = ledger.volumes ?? []
+        guard !plans.isEmpty else { return }
+        let server = try await held(ledger, parts)
+        let principal = ledger.actor.principal
+        // All are begun before the first is waited for.
+        for plan in plans {
+            guard let draft = plan.draft else { continue }
+            _ = try await parts.volumes.ensureVolume(plan.volume, draft, name: plan.name, for: principal)
+        }
+        for plan in plans {
+            if plan.draft != nil {
+                let info = try await parts.volumes.waitUntilAvailable(plan.volume, limit: parts.config.volumeTimeout)
+                if info.isMultiattach {
+                    let stores = parts.stores
+                    try await parts.database.write { try stores.blockDevices.setShared(plan.device, true, $0) }
+                }
+            }
+            try await parts.volumes.reserve(
+                plan.attachment, volume: plan.volume, server: server.id.rawValue, for: principal)
+        }
+    }
+
+    /// Ends the leases and what was made for them, unless the host never said that the guest is gone.
+    private static func returnVolumes(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        let (stores, now) = (parts.stores, parts.clock.now())
+        for plan in ledger.volumes ?? [] {
+            let isMade = plan.draft != nil
+            let isAbandoned = try await parts.database.write { transaction in
+                guard let device = try stores.blockDevices.device(plan.device, transaction), device.host != nil else {
+                    return false
+                }
+                try stores.blockDevices.abandon(plan.device, deletesVolume: isMade, at: now, transaction)
+                return true
+            }
+            guard !isAbandoned else { continue }
+            try await parts.volumes.release(plan.attachment)
+            if isMade { try await parts.volumes.deleteServerVolume(plan.volume) }
+            try await parts.database.write { try stores.blockDevices.delete(plan.device, $0) }
+        }
+    }
+
+    /// Exports the volumes to the host. The connections hold secrets, so they go to the host and are not saved.
+    private static func connectVolumes(
+        _ devices: [ServerBlockDevice], to host: String, _ parts: ComputeParts
+    ) async throws -> [GuestVolume] {
+        let leases = VolumeLeases(parts)
+        var volumes: [GuestVolume] = []
+        for device in devices where device.isVolume {
+            volumes.append(try await leases.connect(device, to: host))
+            guard let attachment = device.attachment else { continue }
+            try await parts.volumes.complete(attachment, device: device.device ?? "")
+        }
+        return volumes
+    }
+
     // MARK: Build
 
     private static func build(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.server, parts.clock.now())
-        let (server, extras) = try await parts.database.write { transaction in
+        let (server, extras, devices) = try await parts.database.write { transaction in
             guard let server = try stores.servers.server(id, transaction), server.sagaRun == run, !server.isDeleted,
                 let extras = try stores.servers.extras(id, transaction)
             else { throw lost(id) }
             try advance(server, .spawnRequested, at: now, stores, transaction)
-            return (server, extras)
+            // From here on the host may have them open.
+            try stores.blockDevices.setHost(ofServer: id, server.host, transaction)
+            return (server, extras, try stores.blockDevices.of(id, transaction))
         }
         guard let host = server.host else { throw lost(id) }
+        let volumes = try await connectVolumes(devices, to: host, parts)
         let guest = try GuestAssembly.specification(
-            server, extras, ports: ledger.ports ?? [], files: ledger.files, adminPassword: ledger.adminPassword,
-            parts.config)
+            server, extras, ports: ledger.ports ?? [], devices: devices, volumes: volumes, files: ledger.files,
+            adminPassword: ledger.adminPassword, parts.config)
         _ = try await parts.call(host, BuildGuest(guest: guest), timeout: parts.config.buildTimeout)
     }
 
     /// Runs even when `build` threw: the host may have acted before the connection broke.
     private static func destroy(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
-        guard let host = ledger.host, try await parts.isUp(host) else { return }
-        _ = try await parts.call(host, DestroyGuest(server: ledger.server), timeout: parts.config.powerTimeout)
+        guard let host = ledger.host else { return }
+        switch try await parts.reach(host) {
+        case .up:
+            _ = try await parts.call(host, DestroyGuest(server: ledger.server), timeout: parts.config.powerTimeout)
+        case .silent: return
+        case .lost: break
+        }
+        let (stores, id) = (parts.stores, ledger.server)
+        try await parts.database.write { try stores.blockDevices.setHost(ofServer: id, nil, $0) }
     }
 
     // MARK: Finish
@@ -176,6 +259,7 @@ package enum CreateServerSaga: Saga {
             if server.sagaRun == nil, server.state.vm == .active { return }
             guard server.sagaRun == run, let state = server.state.after(.buildFinished) else { throw lost(id) }
             _ = try stores.servers.move(server, to: state, run: nil, power: .running, at: now, transaction)
+            try stores.blockDevices.settle(ofServer: id, heldBy: run, at: now, transaction)
             try stores.servers.setLaunched(id, at: now, transaction)
             try stores.actions.finish(id, request: request, error: nil, host: host, at: now, transaction)
         }
@@ -186,11 +270,13 @@ package enum CreateServerSaga: Saga {
     /// Takes the row back before the guest goes, unless somebody has begun something with the server meanwhile.
     private static func unfinish(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.server, parts.clock.now())
+        let devices = (ledger.volumes ?? []).map(\.device)
         try await parts.database.write { transaction in
             guard let server = try stores.servers.server(id, transaction), server.sagaRun == nil, !server.isDeleted,
                 let state = server.state.after(.buildUndone)
             else { return }
             _ = try stores.servers.move(server, to: state, run: run, at: now, transaction)
+            try stores.blockDevices.unsettle(ofServer: id, devices, to: run, at: now, transaction)
         }
     }
 

@@ -5,7 +5,7 @@ import LogKit
 import TaskKit
 
 /// Ends one server. Always accepted and always ends: a host that is away does not hold it up, because what it still has
-/// is an orphan when it comes back, and orphans are removed.
+/// is an orphan when it comes back, and orphans are removed. Its volumes alone wait for that.
 package enum DeleteServerSaga: Saga {
     package static let name: StaticString = "server.delete"
     package static let deadline = Duration.seconds(3600)
@@ -16,10 +16,13 @@ package enum DeleteServerSaga: Saga {
         package var server: ServerID
         package var requestID: String
         package var host: String?
+        /// The host said that nothing of the guest runs any more, or it is lost.
+        package var isGuestGone: Bool?
     }
 
     package static let steps: [SagaStep<Self>] = [
         SagaStep("destroy", run: destroy),
+        SagaStep("volumes", run: releaseVolumes),
         SagaStep("release", run: release),
     ]
 
@@ -28,9 +31,18 @@ package enum DeleteServerSaga: Saga {
         // After the row was taken no other run can write a host into it.
         let host = try await parts.database.read { try stores.servers.server(id, $0)?.host }
         ledger.host = host
-        guard let host, try await parts.isUp(host) else { return }
+        ledger.isGuestGone = host == nil
+        guard let host else { return }
+        switch try await parts.reach(host) {
+        case .up: break
+        case .silent: return
+        case .lost:
+            ledger.isGuestGone = true
+            return
+        }
         do {
             _ = try await parts.call(host, DestroyGuest(server: id), timeout: parts.config.powerTimeout)
+            ledger.isGuestGone = true
         } catch let error as CloudError {
             let attempt = SagaRun.current?.attempt ?? 0
             guard attempt + 1 < destroyAttempts else {
@@ -38,6 +50,19 @@ package enum DeleteServerSaga: Saga {
                 return
             }
             throw SagaRetry(after: .seconds(1 << min(attempt, 5)), because: error)
+        }
+    }
+
+    /// Volumes of a guest that may still run stay leased: the reconciler ends the leases when its host answers, or is
+    /// fenced.
+    private static func releaseVolumes(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
+        let leases = VolumeLeases(parts)
+        guard ledger.isGuestGone == true else { return try await leases.abandonAll(of: ledger.server) }
+        do {
+            try await leases.releaseAll(of: ledger.server)
+        } catch let error as CloudError {
+            parts.log.error("volumes left to the reconciler", ["server": ledger.server, "error": error])
+            try await leases.abandonAll(of: ledger.server)
         }
     }
 

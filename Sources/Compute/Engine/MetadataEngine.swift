@@ -5,7 +5,7 @@ import DatabaseKit
 import NetworkContract
 
 /// Answers guests that ask 169.254.169.254 about themselves. Who asks is settled before: by network and address.
-package struct MetadataEngine: ComputeService {
+package struct MetadataEngine: Sendable {
     private let parts: ComputeParts
 
     package init(_ parts: ComputeParts) { self.parts = parts }
@@ -49,15 +49,15 @@ package struct MetadataEngine: ComputeService {
 
     private func documents(of id: ServerID, in project: ProjectID) async throws -> MetadataDocuments? {
         let stores = parts.stores
-        let found = try await parts.database.read { transaction -> (Server, ServerStore.Extras)? in
+        let found = try await parts.database.read { transaction -> (Server, ServerStore.Extras, [ServerBlockDevice])? in
             guard let server = try stores.servers.server(id, transaction), !server.isDeleted,
                 server.projectID == project, let extras = try stores.servers.extras(id, transaction)
             else { return nil }
-            return (server, extras)
+            return (server, extras, try stores.blockDevices.of(id, transaction))
         }
-        guard let (server, extras) = found else { return nil }
+        guard let (server, extras, devices) = found else { return nil }
         let ports = try await parts.networks.ports(of: [server])[id.rawValue] ?? []
-        return try GuestAssembly.documents(server, extras, ports: ports, parts.config)
+        return try GuestAssembly.documents(server, extras, ports: ports, devices: devices, parts.config)
     }
 
     private func password(of id: ServerID) async throws -> String {

@@ -20,8 +20,10 @@ package enum PowerActionSaga: Saga {
 
     private static func apply(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
         let (stores, run, id, kind) = (parts.stores, SagaRun.id, ledger.server, ledger.kind)
+        // Exports do not outlive a start of the storage, and a volume may have moved while the guest was off.
+        let volumes = kind.startsGuest ? try await VolumeLeases(parts).connectAll(of: id, to: ledger.host) : nil
         let reply = try await parts.call(
-            ledger.host, PowerAction(server: id, kind: kind, graceSeconds: ledger.graceSeconds),
+            ledger.host, PowerAction(server: id, kind: kind, graceSeconds: ledger.graceSeconds, volumes: volumes),
             timeout: parts.config.powerTimeout + .seconds(ledger.graceSeconds))
         let (request, host, now) = (ledger.requestID, ledger.host, parts.clock.now())
         try await parts.database.write { transaction in

@@ -20,7 +20,8 @@ extension ServerEngine {
     private struct Resolved: Sendable {
         var project: ProjectID
         var flavor: Flavor
-        var image: ImageInfo
+        var disks: BlockDeviceResolver.Plan
+        var image: ImageInfo { disks.image }
         var key: KeyPair?
         var host: HostRequest
         var networks: [NetworkPlan]
@@ -36,7 +37,7 @@ extension ServerEngine {
     /// Refuses what cannot be; accepts the rest at once. Rows, timeline and runs come in one transaction.
     package func create(_ draft: ServerDraft, for context: CallContext) async throws -> Created {
         let resolved = try await resolve(draft, context)
-        let actor = Actor(context.principal, project: resolved.project)
+        let actor = Requester(context.principal, project: resolved.project)
         let (stores, sagas, parts, request) = (stores, sagas, parts, context.requestID)
         let now = parts.clock.now()
         return try await parts.database.write { transaction in
@@ -58,19 +59,19 @@ extension ServerEngine {
                     wish.tag.map { (plan.id.rawValue, $0) }
                 }
                 try stores.servers.insert(server, try Self.extras(resolved, tags), transaction)
+                let volumes = try Self.insertDisks(resolved.disks, of: server, at: now, parts, transaction)
                 if !draft.tags.isEmpty { try stores.servers.setTags(server.id, draft.tags, at: nil, transaction) }
                 if let group = resolved.group { try stores.groups.addMember(server.id, to: group.id, transaction) }
                 try stores.actions.begin(
                     server.id, action: "create", event: "compute__do_build_and_run_instance", request: request,
                     user: actor.userID, project: actor.projectID, at: now, transaction)
-                let imageGiB = Int((resolved.image.virtualSizeBytes + (1 << 30) - 1) >> 30)
                 try sagas.start(
                     CreateServerSaga.self, id: run,
                     ledger: .init(
                         server: server.id, requestID: request, actor: actor, hostRequest: resolved.host,
-                        resources: Self.resources(resolved.flavor, imageGiB: imageGiB), plans: plans,
+                        resources: Self.resources(resolved), plans: plans,
                         adminPassword: server.hasConfigDrive ? draft.adminPassword : nil,
-                        files: server.hasConfigDrive ? draft.files : []),
+                        files: server.hasConfigDrive ? draft.files : [], volumes: volumes),
                     in: transaction)
                 created.append(server.id)
                 number += 1
@@ -83,7 +84,7 @@ extension ServerEngine {
 
     private static func row(
         _ draft: ServerDraft, _ resolved: Resolved, id: ServerID, number: Int64, index: Int, count: Int,
-        actor: Actor, reservation: String, at now: Timestamp, _ config: ComputeConfig
+        actor: Requester, reservation: String, at now: Timestamp, _ config: ComputeConfig
     ) throws -> Server {
         let name = count > 1 ? "\(draft.name)-\(index + 1)" : draft.name
         let hostname =
@@ -92,7 +93,7 @@ extension ServerEngine {
             id: id, number: number, projectID: actor.projectID, userID: actor.userID, name: name,
             hostname: hostname, description: draft.description, state: .new, power: .noState, sagaRun: nil,
             host: nil, hypervisorHostname: nil, zone: nil, pinnedZone: draft.zone, reservationID: reservation,
-            launchIndex: index, imageID: resolved.image.id,
+            launchIndex: index, imageID: draft.imageID.map { ID($0) },
             imageProperties: StoredMap.text(shownProperties(resolved.image)), flavor: resolved.flavor.snapshot,
             keyName: draft.keyName, hasConfigDrive: draft.hasConfigDrive || config.forcesConfigDrive,
             metadata: StoredMap.text(draft.metadata), tags: "[]", accessIPv4: draft.accessIPv4,
@@ -116,8 +117,12 @@ extension ServerEngine {
             imageSnapshot: try JSONValueEncoder.text(resolved.image))
     }
 
-    private static func resources(_ flavor: Flavor, imageGiB: Int) -> ResourceRequest {
-        var request = ResourceRequest(resources: flavor.snapshot.resources(imageGiB: imageGiB))
+    private static func resources(_ resolved: Resolved) -> ResourceRequest {
+        let flavor = resolved.flavor
+        let imageGiB = Int((resolved.image.virtualSizeBytes + (1 << 30) - 1) >> 30)
+        var request = ResourceRequest(
+            resources: flavor.snapshot.resources(
+                imageGiB: imageGiB, hasRootDisk: !resolved.disks.isVolumeBacked))
         for (name, value) in flavor.extraSpecs {
             if name.hasPrefix("trait:") {
                 let trait = String(name.dropFirst("trait:".count))
@@ -179,14 +184,15 @@ extension ServerEngine {
         if let userData = draft.userData, Base64.decode(userData) == nil {
             throw CloudError.badRequest("User data needs to be valid base 64.", kind: "InstanceUserDataMalformed")
         }
-        guard let imageID = draft.imageID else {
-            throw CloudError.badRequest("Invalid imageRef provided.")
+        if !draft.blockDevices.isEmpty {
+            try context.authorize(target, as: "os_compute_api:servers:create:attach_volume")
         }
-        guard let image = try await parts.images.image(ID(imageID), for: context.principal) else {
-            throw CloudError.badRequest("Can not find requested image", kind: "ImageNotFound")
-        }
-        try Self.check(image, against: flavor)
-        if flavor.rootGiB == 0, !context.allows("os_compute_api:servers:create:zero_disk_flavor", target) {
+        let disks = try await BlockDeviceResolver(parts: parts, flavor: flavor, context: context, draft: draft).plan()
+        let image = disks.image
+        try Self.check(image, against: flavor, isVolumeBacked: disks.isVolumeBacked)
+        if !disks.isVolumeBacked, flavor.rootGiB == 0,
+            !context.allows("os_compute_api:servers:create:zero_disk_flavor", target)
+        {
             throw CloudError.forbidden(
                 "Only volume-backed servers are allowed for flavors with zero disk.",
                 kind: "BootFromVolumeRequiredForZeroDiskFlavor")
@@ -196,7 +202,7 @@ extension ServerEngine {
         let (host, group) = try await hostRequest(draft, image, flavor, project, context, target)
         let networks = try await networks(draft, context, target)
         return Resolved(
-            project: project, flavor: flavor, image: image, key: key, host: host, networks: networks, group: group)
+            project: project, flavor: flavor, disks: disks, key: key, host: host, networks: networks, group: group)
     }
 
     private func flavor(_ id: String, _ project: ProjectID, _ context: CallContext) async throws -> Flavor {
@@ -215,19 +221,20 @@ extension ServerEngine {
     /// The disk as it is: in the formats that Image inspects before it makes an image active.
     private static let bootableContainers: Set<String> = ["bare", "ami", "ari", "aki"]
 
-    private static func check(_ image: ImageInfo, against flavor: Flavor) throws {
+    private static func check(_ image: ImageInfo, against flavor: Flavor, isVolumeBacked: Bool) throws {
         guard image.status == "active" else {
             throw CloudError.badRequest("Image \(image.id) is not active.", kind: "ImageNotActive")
         }
+        guard image.minRAMMiB <= flavor.memoryMiB else {
+            throw CloudError.badRequest(
+                "Flavor's memory is too small for requested image.", kind: "FlavorMemoryTooSmall")
+        }
+        guard !isVolumeBacked else { return }
         // Image does not look into these, so nobody knows what is in them, nor how large it is.
         guard let container = image.containerFormat, Self.bootableContainers.contains(container) else {
             throw CloudError.badRequest(
                 "Image \(image.id) is unacceptable: a server cannot boot from its container format.",
                 kind: "ImageUnacceptable")
-        }
-        guard image.minRAMMiB <= flavor.memoryMiB else {
-            throw CloudError.badRequest(
-                "Flavor's memory is too small for requested image.", kind: "FlavorMemoryTooSmall")
         }
         guard flavor.rootGiB > 0 else { return }
         let disk = Int64(flavor.rootGiB) << 30

@@ -51,6 +51,8 @@ package struct ServerEngine: Sendable {
         package var hasMore: Bool
         package var ports: [String: [ServerPort]] = [:]
         package var hosts: [String: ComputeHost] = [:]
+        /// Volumes, and root disks with an unusual name.
+        package var disks: [ServerID: [ServerBlockDevice]] = [:]
     }
 
     /// `query` is limited to what the caller may see by who builds it: the routes, by policy.
@@ -84,19 +86,25 @@ package struct ServerEngine: Sendable {
         if isDetailed, !filtersAddresses, !servers.isEmpty {
             ports = try await parts.networks.ports(of: servers)
         }
+        let ids = servers.map(\.id)
+        let disks =
+            isDetailed ? try await parts.database.read { try stores.blockDevices.shown(ofServers: ids, $0) } : [:]
         let byName = Dictionary(hosts.map { ($0.host, $0) }, uniquingKeysWith: { first, _ in first })
-        return Page(servers: servers, hasMore: hasMore, ports: ports, hosts: byName)
+        return Page(servers: servers, hasMore: hasMore, ports: ports, hosts: byName, disks: disks)
     }
 
     /// The detailed view of one server.
     package func page(of server: Server) async throws -> Page {
-        let (stores, name) = (stores, server.host)
-        let host = try await parts.database.read { transaction in
-            try name.flatMap { try stores.hosts.host($0, transaction) }
+        let (stores, name, id) = (stores, server.host, server.id)
+        let (host, disks) = try await parts.database.read { transaction in
+            (
+                try name.flatMap { try stores.hosts.host($0, transaction) },
+                try stores.blockDevices.shown(ofServers: [id], transaction)
+            )
         }
         return Page(
             servers: [server], hasMore: false, ports: try await ports(of: server),
-            hosts: host.map { [$0.host: $0] } ?? [:])
+            hosts: host.map { [$0.host: $0] } ?? [:], disks: disks)
     }
 
     package func ports(of server: Server) async throws -> [String: [ServerPort]] {

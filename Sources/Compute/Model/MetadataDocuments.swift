@@ -20,6 +20,7 @@ package struct MetadataDocuments: Sendable {
     package var keyData: String?
     package var keyType: String?
     package var ports: [ServerPort]
+    package var disks: [ServerBlockDevice]
     /// Tag of a NIC by port id.
     package var networkTags: [String: String]
     package var files: [ServerDraft.File]
@@ -32,7 +33,8 @@ package struct MetadataDocuments: Sendable {
     package var adminPassword: String?
 
     package init(
-        server: Server, keyData: String?, keyType: String?, ports: [ServerPort], networkTags: [String: String],
+        server: Server, keyData: String?, keyType: String?, ports: [ServerPort], disks: [ServerBlockDevice],
+        networkTags: [String: String],
         files: [ServerDraft.File], userData: [UInt8]?, zone: String, domain: String, randomSeed: String,
         adminPassword: String?
     ) {
@@ -40,6 +42,7 @@ package struct MetadataDocuments: Sendable {
         self.keyData = keyData
         self.keyType = keyType
         self.ports = ports
+        self.disks = disks
         self.networkTags = networkTags
         self.files = files
         self.userData = userData
@@ -118,6 +121,18 @@ package struct MetadataDocuments: Sendable {
                 writer.field("bus", "none")
                 writer.field("address", "none")
                 writer.array("tags") { writer in writer.value(networkTags[port.id.rawValue] ?? "") }
+                writer.endObject()
+            }
+            for disk in disks {
+                guard let tag = disk.tag, disk.isShown || !disk.isVolume else { continue }
+                writer.beginObject()
+                writer.field("type", "disk")
+                // Guests find it by the serial, wherever their buses put it.
+                writer.field("bus", "none")
+                writer.field("address", "none")
+                if let volume = disk.volume { writer.field("serial", volume.rawValue) }
+                if let path = disk.device { writer.field("path", path) }
+                writer.array("tags") { writer in writer.value(tag) }
                 writer.endObject()
             }
         }
@@ -236,13 +251,28 @@ package struct MetadataDocuments: Sendable {
         }
         if has("2007-08-29") { data["instance-type"] = .text(server.flavor.name) }
         if has("2007-12-15") {
-            data["block-device-mapping"] = .folder(["ami": .text("vda"), "root": .text("/dev/vda")])
+            data["block-device-mapping"] = .folder(blockDeviceMapping)
         }
         if has("2008-02-01") { data["placement"] = .folder(["availability-zone": .text(zone)]) }
         if has("2008-09-01") { data["instance-action"] = .text("none") }
         var tree: [String: MetadataTree] = ["meta-data": .folder(data)]
         if let userData { tree["user-data"] = .bytes(userData) }
         return .folder(tree)
+    }
+
+    /// nova: block_device.py, `instance_block_mapping`.
+    private var blockDeviceMapping: [String: MetadataTree] {
+        let root = disks.first { $0.isRoot }?.device ?? "/dev/vda"
+        var mapping: [String: MetadataTree] = [
+            "ami": .text(String(root.dropFirst("/dev/".count))), "root": .text(root),
+        ]
+        for (name, found) in [
+            ("ephemeral", disks.filter(\.isEphemeral)), ("ebs", disks.filter { $0.isShown && !$0.isRoot }),
+        ] {
+            for (number, disk) in found.enumerated() { mapping["\(name)\(number)"] = .text(disk.device ?? "") }
+        }
+        if let swap = disks.first(where: \.isSwap)?.device { mapping["swap"] = .text(swap) }
+        return mapping
     }
 
     // MARK: Config drive

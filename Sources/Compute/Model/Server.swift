@@ -94,9 +94,11 @@ package struct FlavorSnapshot: Sendable, Equatable, Codable {
         self.extraSpecs = extraSpecs
     }
 
-    /// What placement is asked for. `imageGiB` stands in for a root disk of size 0.
-    package func resources(imageGiB: Int) -> [String: Int64] {
-        let disk = (rootGiB == 0 ? imageGiB : rootGiB) + ephemeralGiB + (swapMiB + 1023) / 1024
+    /// What placement is asked for. `imageGiB` stands in for a root disk of size 0. `hasRootDisk` false: the root disk is
+    /// a volume.
+    package func resources(imageGiB: Int, hasRootDisk: Bool = true) -> [String: Int64] {
+        let root = hasRootDisk ? (rootGiB == 0 ? imageGiB : rootGiB) : 0
+        let disk = root + ephemeralGiB + (swapMiB + 1023) / 1024
         var resources: [String: Int64] = ["VCPU": Int64(vcpus), "MEMORY_MB": Int64(memoryMiB)]
         if disk > 0 { resources["DISK_GB"] = Int64(disk) }
         return resources
@@ -174,6 +176,9 @@ package struct ServerDraft: Sendable {
     package var requestedNode: String?
     package var trustedCertificates: [String]?
     package var schedulerHints: JSON = .object([:])
+    package var blockDevices: [BlockDeviceDraft] = []
+    /// Sent in the older syntax, where names say which disk is the root.
+    package var usesLegacyMapping = false
     package var minCount = 1
     package var maxCount = 1
 

@@ -21,7 +21,16 @@ package enum ServerTask: String, Sendable, CaseIterable, Codable {
     case poweringOff = "powering-off"
     case poweringOn = "powering-on"
     case pausing, unpausing, suspending, resuming
+    case imageSnapshot = "image_snapshot"
     case deleting
+
+    /// Whether the host may start a process of the hypervisor for it.
+    package var startsGuest: Bool {
+        switch self {
+        case .spawning, .rebooting, .rebootingHard, .poweringOn, .resuming: true
+        case .scheduling, .networking, .poweringOff, .pausing, .unpausing, .suspending, .imageSnapshot, .deleting: false
+        }
+    }
 }
 
 /// A server's whole life: what it is, and what is being done to it.
@@ -47,6 +56,7 @@ package enum ServerEvent: Sendable, Hashable {
     case powerFinished(PowerAction.Kind)
     case powerFailed(PowerAction.Kind)
     case deleteRequested, deleteFinished
+    case imageRequested, imageFinished
     /// An administrator says what is true (`os-resetState`).
     case reset(VMState)
     /// The hypervisor says what is true.
@@ -66,6 +76,10 @@ extension ServerState {
             task == nil && kind.origins.contains(vm) ? ServerState(vm, kind.task) : nil
         case .powerFinished(let kind): task == kind.task ? ServerState(kind.result) : nil
         case .powerFailed(let kind): task == kind.task ? ServerState(vm) : nil
+        case .imageRequested:
+            task == nil && [.active, .stopped, .paused, .suspended].contains(vm)
+                ? ServerState(vm, .imageSnapshot) : nil
+        case .imageFinished: task == .imageSnapshot ? ServerState(vm) : nil
         case .deleteRequested: vm == .deleted ? nil : ServerState(vm, .deleting)
         case .deleteFinished: task == .deleting ? ServerState(.deleted) : nil
         case .reset(let wanted): vm == .deleted || task == .deleting ? nil : ServerState(wanted)
@@ -169,6 +183,14 @@ extension PowerAction.Kind {
         case .stop: .shutdown
         case .pause: .paused
         case .suspend: .suspended
+        }
+    }
+
+    /// Whether the guest's disks are opened anew.
+    package var startsGuest: Bool {
+        switch self {
+        case .start, .softReboot, .hardReboot, .resume: true
+        case .stop, .pause, .unpause, .suspend: false
         }
     }
 

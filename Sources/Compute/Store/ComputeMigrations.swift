@@ -3,5 +3,7 @@ import DatabaseKit
 
 /// The schema of Compute, in order.
 package enum ComputeMigrations {
-    package static let all: [Migration] = [M0001Servers.migration, M0002Hosts.migration, M0003Flavors.migration]
+    package static let all: [Migration] = [
+        M0001Servers.migration, M0002Hosts.migration, M0003Flavors.migration, M0004BlockDevices.migration,
+    ]
 }

@@ -3,6 +3,7 @@
 /// Every table of Compute, by what it holds.
 package struct ComputeStores: Sendable {
     package let servers = ServerStore()
+    package let blockDevices = ServerBlockDeviceStore()
     package let actions = ServerActionStore()
     package let flavors = FlavorStore()
     package let keyPairs = KeyPairStore()

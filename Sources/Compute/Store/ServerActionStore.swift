@@ -59,6 +59,16 @@ package struct ServerActionStore: Sendable {
             """)
     }
 
+    /// What failed is tried again.
+    package func reopen(_ server: ServerID, request: String, _ transaction: any Transaction) throws {
+        try transaction.execute(
+            """
+            UPDATE server_action_events
+               SET finished_at = NULL, result = NULL, details = NULL, traceback = NULL
+             WHERE server_id = \(server) AND request_id = \(request) AND result = 'Error'
+            """)
+    }
+
     package func finish(
         _ server: ServerID, request: String, error: CloudError?, host: String?, at time: Timestamp,
         _ transaction: any Transaction

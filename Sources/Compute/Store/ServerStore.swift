@@ -254,13 +254,16 @@ package struct ServerStore: Sendable {
         try transaction.execute("DELETE FROM server_tags WHERE server_id = \(id)")
         try transaction.execute("DELETE FROM server_group_members WHERE server_id = \(id)")
         try transaction.execute("DELETE FROM compute_console_tokens WHERE server_id = \(id)")
+        // Volumes keep their rows until their leases have ended.
+        try transaction.execute("DELETE FROM server_block_devices WHERE server_id = \(id) AND volume_id IS NULL")
     }
 
     package func hasEnded(before limit: Timestamp, _ transaction: any Transaction) throws -> Bool {
         try transaction.exists("SELECT 1 FROM servers WHERE is_deleted = 1 AND terminated_at < \(limit)")
     }
 
-    /// Forgets servers that ended before `limit`. Returns how many.
+    /// Forgets servers that ended before `limit`, except those that a lost host may still have volumes of. Returns how
+    /// many.
     package func purge(before limit: Timestamp, _ transaction: any Transaction) throws -> Int {
         for table in ["server_actions", "server_action_events"] as [StaticString] {
             try transaction.execute(
@@ -269,7 +272,11 @@ package struct ServerStore: Sendable {
                     (SELECT id FROM servers WHERE is_deleted = 1 AND terminated_at < \(limit))
                 """)
         }
-        return try transaction.execute("DELETE FROM servers WHERE is_deleted = 1 AND terminated_at < \(limit)")
+        return try transaction.execute(
+            """
+            DELETE FROM servers WHERE is_deleted = 1 AND terminated_at < \(limit)
+               AND NOT EXISTS (SELECT 1 FROM server_block_devices WHERE server_id = servers.id)
+            """)
     }
 
     /// What a user may change at any time.

@@ -26,6 +26,8 @@ package struct IdentityBootstrap: Sendable {
         CatalogItem(type: "placement", name: "placement", url: "{origin}/placement"),
         CatalogItem(type: "compute", name: "nova", url: "{origin}/compute/v2.1"),
         CatalogItem(type: "network", name: "neutron", url: "{origin}/network"),
+        CatalogItem(type: "block-storage", name: "cinder", url: "{origin}/volume/v3"),
+        CatalogItem(type: "volumev3", name: "cinderv3", url: "{origin}/volume/v3/$(project_id)s"),
     ]
 
     /// From the most to the least: each implies the next (keystone: `keystone-manage bootstrap`).

@@ -28,6 +28,18 @@ package enum ImageSchema {
         }
     }
 
+    /// Whether a property of that name and value may come along from a server or a volume.
+    package static func isProperty(_ name: String, _ value: String) -> Bool {
+        guard !baseFields.contains(name), name != "locations" else { return false }
+        do {
+            try checkWritable(name)
+            try validate(name, .string(value))
+        } catch {
+            return false  // what is none is left out, as upstream does
+        }
+        return true
+    }
+
     /// Throws `.badRequest` when `value` is none for `field`.
     package static func validate(_ field: String, _ value: JSON) throws {
         switch field {

@@ -20,6 +20,8 @@ package struct Logger: Sendable {
     /// Lines below this level are dropped.
     package static func setLevel(_ level: LogLevel) { threshold.store(level.rawValue, ordering: .relaxed) }
 
+    package static var level: LogLevel { LogLevel(rawValue: threshold.load(ordering: .relaxed)) ?? .info }
+
     package func debug(
         _ event: StaticString, _ fields: KeyValuePairs<String, any CustomStringConvertible & Sendable> = [:]
     ) {

@@ -29,6 +29,13 @@ package struct CallContext: Sendable {
 
     package var projectID: ProjectID? { principal.projectID }
 
+    /// The same call under another rule, where one route stands for many actions.
+    package func acting(as policy: PolicyName) -> CallContext {
+        CallContext(
+            principal: principal, requestID: requestID, policy: policy, enforcer: enforcer, microversion: microversion,
+            witness: witness)
+    }
+
     /// The project that new objects belong to. Throws `.forbidden` for a token without one.
     package func requireProject() throws -> ProjectID {
         guard let project = principal.projectID else {

@@ -79,6 +79,16 @@ package struct QuotaEngine: Sendable {
         try store.delete(project, transaction) > 0
     }
 
+    /// Limits of resources that come and go, such as those that carry the name of a type.
+    package func rename(_ resource: String, to name: String, _ transaction: any Transaction) throws {
+        try store.forget(name, transaction)
+        try store.rename(resource, to: name, transaction)
+    }
+
+    package func forget(_ resource: String, _ transaction: any Transaction) throws {
+        try store.forget(resource, transaction)
+    }
+
     // MARK: Check
 
     /// Throws `.overQuota` when `project` may not have `wanted` more. `usage` counts, by SQL in this transaction, how

@@ -62,6 +62,20 @@ struct QuotaStore: Sendable {
         try transaction.execute("DELETE FROM quota_limits WHERE service = \(service) AND project_id = \(project)")
     }
 
+    /// A resource has another name from now on: what carries a type's name, when the type is renamed.
+    func rename(_ resource: String, to name: String, _ transaction: any Transaction) throws {
+        try transaction.execute(
+            "UPDATE quota_limits SET resource = \(name) WHERE service = \(service) AND resource = \(resource)")
+        try transaction.execute(
+            "UPDATE quota_class_limits SET resource = \(name) WHERE service = \(service) AND resource = \(resource)")
+    }
+
+    func forget(_ resource: String, _ transaction: any Transaction) throws {
+        try transaction.execute("DELETE FROM quota_limits WHERE service = \(service) AND resource = \(resource)")
+        try transaction.execute(
+            "DELETE FROM quota_class_limits WHERE service = \(service) AND resource = \(resource)")
+    }
+
     func projects(_ transaction: any Transaction) throws -> [ProjectID] {
         try transaction.query(
             "SELECT DISTINCT project_id FROM quota_limits WHERE service = \(service) ORDER BY project_id"

@@ -93,6 +93,16 @@ package final class SagaRunner: Service {
         return record.state.hasEnded ? record : nil
     }
 
+    /// Whether nobody is at work under this id.
+    package func hasNoRun(_ run: SagaRunID?) async throws -> Bool {
+        guard let run else { return true }
+        do {
+            return try await outcome(of: run) != nil
+        } catch let error as CloudError where error.code == .notFound {
+            return true
+        }
+    }
+
     private static func remove(_ signal: Signal, from waiters: inout [SagaRunID: [Signal]], _ id: SagaRunID) {
         waiters[id]?.removeAll { $0 === signal }
         if waiters[id]?.isEmpty == true { waiters[id] = nil }

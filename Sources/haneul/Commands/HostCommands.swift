@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageDriverKit
 import ComputeContract
 import ComputeDriverLibvirt
 import ImageContract
@@ -28,7 +29,8 @@ enum SaveGuestsCommand {
         let state = try Arguments(words, valued: ["state"]).state
         let log = Logger("host")
         let driver = LibvirtDriver(
-            AllInOneHost.libvirt(options(state, log), state, usesUserspaceDatapath: false), images: NoImages())
+            AllInOneHost.libvirt(options(state, log), state, usesUserspaceDatapath: false), images: NoImages(),
+            shares: KernelShareMounter())
         for (server, power) in try await driver.guests() where power == .running || power == .paused {
             do {
                 try await driver.suspend(server)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageAgent
 import ComputeAgent
 import DatabaseSQLite
 import Glibc
@@ -29,6 +30,8 @@ enum ServeCommand {
             database: database, network: host.network, imageDirectory: state.directory + "/images",
             origin: "http://127.0.0.1:\(port)")
         foundation.apply(settings)
+        foundation.volumeKeys = try state.volumeKeys()
+        foundation.blockStorage.stateDirectory = state.directory
         let cloud = try await Cloud(foundation)
         let hypervisor = try await host.hypervisor(settings.configuration.section(), state, cloud)
         let newcomer = Newcomer(cloud: cloud, credentials: credentials)
@@ -51,6 +54,9 @@ enum ServeCommand {
         services += cloud.services
         services += driver
         services.append(agent)
+        services.append(
+            VolumeAgent(
+                bus: cloud.bus, backends: host.volumeBackends(settings.configuration, state, cloud)))
         services += try host.agents(cloud.bus)
         services.append(server)
         try await ServiceGroup.run(services)

@@ -25,10 +25,14 @@ enum UpCommand {
         if let uplink = arguments.value("uplink"), uplink != "nat" { throw CommandFailure("--uplink takes `nat`.") }
         let state = arguments.state
         if state.runningHost() != nil, let settings = try state.settings() {
-            // What an earlier `up` may not have come to.
-            try finish(state, settings)
-            Terminal.say("The cloud in \(state.directory) is up already.")
-            return try announce(state)
+            do {
+                // What an earlier `up` may not have come to.
+                try finish(state, settings)
+                Terminal.say("The cloud in \(state.directory) is up already.")
+                return try announce(state)
+            } catch where state.runningHost() == nil {
+                // It was about to end: another takes its place.
+            }
         }
         try requirePrograms()
         // The host reads it again; here, whoever calls sees what is wrong with it.
@@ -148,7 +152,12 @@ enum UpCommand {
             if state.runningHost() == nil {
                 throw CommandFailure("The host ended; see \(state.logDirectory)/haneul/host.log.")
             }
-            if let answer = client.request("GET", "/healthz", seconds: 5), answer.status == 200 { return }
+            if let answer = client.request("GET", "/healthz", seconds: 5) {
+                if answer.status == 200 { return }
+                let down = (answer.json?["parts"]?.array ?? []).filter { $0["healthy"]?.bool != true }
+                // Another machine's share is no reason to stay down; `haneul status` tells of it.
+                if !down.isEmpty, down.allSatisfy({ $0["name"]?.string == CloudHealth.backupStore }) { return }
+            }
             usleep(50_000)
         }
         throw CommandFailure(

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageAgent
+import BlockStorageContract
+import BlockStorageDriverKit
 import ComputeContract
 import ComputeDriverLibvirt
+import ConfigKit
 import LifecycleKit
 import MessagingKit
 import NetworkAgent
@@ -17,6 +21,9 @@ struct AllInOneHost: Sendable {
     let services: [any Service]
     let isFake: Bool
     let usesUserspaceDatapath: Bool
+
+    /// Where the parts of the cloud reach each other: all are here.
+    static let address = "127.0.0.1"
 
     static func real() async throws -> AllInOneHost {
         let ovn = OVNDriver(
@@ -36,9 +43,13 @@ struct AllInOneHost: Sendable {
     func hypervisor(
         _ config: LibvirtConfig, _ state: SandboxState, _ cloud: Cloud
     ) async throws -> any HypervisorDriver {
-        if isFake { return FakeHypervisor(hostname: name, vcpus: 1024, memoryMiB: 4 << 20) }
+        if isFake {
+            return FakeHypervisor(
+                hostname: name, vcpus: 1024, memoryMiB: 4 << 20, copyDirectory: state.directory)
+        }
         return LibvirtDriver(
-            Self.libvirt(config, state, usesUserspaceDatapath: usesUserspaceDatapath), images: cloud.images)
+            Self.libvirt(config, state, usesUserspaceDatapath: usesUserspaceDatapath), images: cloud.images,
+            shares: KernelShareMounter())
     }
 
     /// The operator's options with what is known of this host.
@@ -48,9 +59,15 @@ struct AllInOneHost: Sendable {
         var config = options
         config.stateDirectory = state.directory
         config.hostname = SandboxHost.name
-        config.hostAddress = "127.0.0.1"
+        config.hostAddress = address
         config.usesUserspaceDatapath = usesUserspaceDatapath
         return config
+    }
+
+    func volumeBackends(_ configuration: Configuration, _ state: SandboxState, _ cloud: Cloud) -> [ServedBackend] {
+        let backends = VolumeBackends(
+            host: name, hostAddress: Self.address, stateDirectory: state.directory, images: cloud.images)
+        return isFake ? backends.fakes(configuration) : backends.make(configuration)
     }
 
     func agents(_ bus: any MessageBus) throws -> [any Service] {

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import APIKit
 import BaseKit
+import BlockStorageAPI
+import BlockStorageContract
+import BlockStorageCore
+import BlockStorageDriverKit
 import ComputeAPI
 import ComputeAgent
 import ComputeContract
@@ -20,6 +24,7 @@ import NetworkCore
 import PlacementAPI
 import PlacementCore
 import QuotaKit
+import SecurityKit
 import TaskKit
 
 /// All services of one controller, wired. What it drives (hypervisor, data plane) is given, so the same wiring serves
@@ -38,6 +43,9 @@ package struct Cloud: Sendable {
         package var image = ImageConfig()
         package var networkConfig = NetworkConfig()
         package var compute = ComputeConfig()
+        package var blockStorage = BlockStorageConfig()
+        /// Seal the passphrases of encrypted volumes; the first one seals, all open.
+        package var volumeKeys: [FernetKey] = []
         package var policies = OperatorPolicies()
 
         package init(
@@ -58,6 +66,8 @@ package struct Cloud: Sendable {
     package let placement: PlacementEngine
     package let network: NetworkEnvironment
     package let networks: NetworkEngine
+    package let volumes: BlockStorageParts
+    package let backups: BackupStoreWatch
     package let compute: ComputeParts
     package let sagas: SagaRunner
     package let hosts: ComputeHostEngine
@@ -70,7 +80,7 @@ package struct Cloud: Sendable {
     package static let migrations: [Migration] =
         SagaMigrations.all + QuotaMigrations.all + IdentityMigrations.all + ImageMigrations.all
         + PlacementMigrations.all
-        + NetworkMigrations.all + ComputeMigrations.all
+        + NetworkMigrations.all + BlockStorageMigrations.all + ComputeMigrations.all
 
     /// Brings the schema up to date and wires everything. Nothing runs yet.
     package init(_ foundation: Foundation) async throws {
@@ -92,23 +102,35 @@ package struct Cloud: Sendable {
         network = NetworkEnvironment(
             database: database, driver: foundation.network, config: foundation.networkConfig, clock: clock, ids: ids)
         networks = NetworkEngine(network)
-        compute = ComputeParts(
-            database: database, bus: bus, images: images, placement: placement, networks: networks,
-            config: foundation.compute, clock: clock, ids: ids)
-
         let registry = SagaRegistry()
-        ComputeSagas.register(on: registry, compute)
         sagas = SagaRunner(database: database, registry: registry, holder: ids.uuid(), clock: clock)
-        hosts = ComputeHostEngine(compute, sagas: sagas)
         let policies = foundation.policies
+        let computeLink = ComputeLink()
+        let imageAPI = try ImageAPI(engine: images, policyOverrides: policies["image"])
+        let imageService = InProcessImages(images, enforcer: imageAPI.enforcer)
+        volumes = BlockStorageParts(
+            database: database, bus: bus, images: imageService, imageUpload: imageService, identity: identity, compute: computeLink,
+            keyring: VolumeKeyring(foundation.volumeKeys), config: foundation.blockStorage,
+            mounter: KernelShareMounter(), clock: clock, ids: ids)
+        backups = BackupStoreWatch(volumes.backupStore)
+        let volumeAPI = try BlockStorageAPI(volumes, sagas: sagas, policy: policies["block-storage"])
+        compute = ComputeParts(
+            database: database, bus: bus, images: imageService, placement: placement, networks: networks,
+            volumes: InProcessBlockStorage(volumes, sagas: sagas, enforcer: volumeAPI.enforcer),
+            config: foundation.compute, clock: clock, ids: ids)
+        computeLink.set(InProcessCompute(compute))
+        BlockStorageSagas.register(on: registry, volumes)
+        ComputeSagas.register(on: registry, compute)
+        hosts = ComputeHostEngine(compute, sagas: sagas)
         apis = [
             try IdentityAPI(engine: identity, policyOverrides: policies["identity"]),
-            try ImageAPI(engine: images, policyOverrides: policies["image"]),
+            imageAPI,
             try PlacementAPI(engine: placement, policyOverrides: policies["placement"]),
             try NetworkAPI(network, policyOverrides: policies["network"]),
             try ComputeAPI(
                 compute, sagas: sagas, hosts: hosts, origin: foundation.origin,
                 threads: BlockingPool("consoles", threads: 32), policy: policies["compute"]),
+            volumeAPI,
             try ConsoleAPI(compute, sagas: sagas, origin: foundation.origin),
         ]
     }
@@ -126,11 +148,15 @@ package struct Cloud: Sendable {
         let networkServices = NetworkServices(network)
         let computeServer = BusServer(bus, topic: "compute", host: "controller")
         hosts.listen(on: computeServer)
-        let metadata = MetadataResponder(networks: networks, servers: MetadataEngine(compute))
+        let volumeServer = BusServer(bus, topic: "volume", host: "controller")
+        VolumeBackendEngine(volumes).listen(on: volumeServer)
+        let metadata = MetadataResponder(networks: networks, servers: InProcessCompute(compute))
         let reconcilers = ReconcilerRunner(
-            [networkServices.reconciler, ImageDataReconciler(images), ComputeReconciler(compute, sagas: sagas)],
+            [networkServices.reconciler, ImageDataReconciler(images), ComputeReconciler(compute, sagas: sagas),
+                BlockStorageReconciler(volumes, sagas: sagas), BackupReconciler(volumes, sagas: sagas),
+            ],
             wakes: wakes, clock: foundation.clock)
         return [background, identity.keeper] + networkServices.services
-            + [computeServer, metadata.server(on: bus), sagas, reconcilers]
+            + [backups, computeServer, volumeServer, metadata.server(on: bus), sagas, reconcilers]
     }
 }

@@ -18,6 +18,9 @@ final class CloudHealth: Sendable {
         var knownAt: ContinuousClock.Instant?
     }
 
+    /// The one part that may be on another machine.
+    static let backupStore = "backup store"
+
     private static let limit = Duration.seconds(3)
     private static let freshness = Duration.seconds(1)
 
@@ -113,6 +116,7 @@ final class CloudHealth: Sendable {
                     return "\(up) of \(hosts.count) up"
                 }
             ),
+            (backupStore, { try cloud.backups.report() }),
         ]
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import BlockStorageCore
 import ComputeCore
 import IdentityCore
 import NetworkCore
@@ -14,6 +15,8 @@ struct Newcomer: Sendable {
     func foundation() async throws -> ProjectID {
         let admin = try await IdentityBootstrap(cloud.identity).run(adminPassword: credentials.admin)
         try await FlavorEngine(cloud.compute).bootstrap()
+        try await VolumeTypeEngine(cloud.volumes).bootstrap()
+        try await GroupTypeEngine(cloud.volumes).bootstrap()
         return admin
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import BlockStorageAPI
 import ComputeAPI
 import ConfigKit
 import IdentityAPI
@@ -12,7 +13,7 @@ import PolicyKit
 package struct OperatorPolicies: Sendable {
     /// Each service that has rules, with their defaults. The name is that of its file.
     package static let services: [(name: String, rules: [PolicyRule])] = [
-        ("compute", ComputePolicies.all), ("identity", IdentityPolicies.defaults), ("image", ImagePolicies.all),
+        ("block-storage", BlockStoragePolicies.all), ("compute", ComputePolicies.all), ("identity", IdentityPolicies.defaults), ("image", ImagePolicies.all),
         ("network", NetworkPolicies.rules), ("placement", PlacementPolicies.all),
     ]
 

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import BlockStorageCore
+import BlockStorageDriverFiles
+import BlockStorageDriverISCSI
+import BlockStorageDriverKit
+import BlockStorageDriverNFS
+import BlockStorageDriverRBD
 import ComputeCore
 import ComputeDriverLibvirt
 import ConfigKit
@@ -11,7 +17,8 @@ import NetworkCore
 struct OperatorSettings: Sendable {
     static let sections: [any ConfigSection.Type] = [
         CloudConfig.self, HTTPConfig.self, IdentityConfig.self, ImageConfig.self, NetworkConfig.self,
-        ComputeConfig.self, LibvirtConfig.self,
+        ComputeConfig.self, LibvirtConfig.self, BlockStorageConfig.self, VolumeBackendsConfig.self,
+        FilesVolumeConfig.self, ISCSIVolumeConfig.self, NFSVolumeConfig.self, RBDVolumeConfig.self,
     ]
 
     let configuration: Configuration
@@ -40,6 +47,7 @@ extension Cloud.Foundation {
         image = settings.configuration.section()
         networkConfig = settings.configuration.section()
         compute = settings.configuration.section()
+        blockStorage = settings.configuration.section()
         policies = settings.policies
         if let url = settings.configuration.section(CloudConfig.self).publicURL { origin = url }
     }

@@ -27,6 +27,8 @@ struct SandboxState: Sendable {
     var guestImage: String { directory + "/guest.qcow2" }
     /// There once the demo account, its networks, the image and the key pair were made: what is removed later stays away.
     var welcomeFile: String { directory + "/welcomed" }
+    /// Without it, encrypted volumes cannot be opened any more.
+    var volumeKeysFile: String { directory + "/volume-keys.json" }
     var sshKey: String { directory + "/ssh/id_ecdsa" }
 
     // MARK: The host's process
@@ -116,6 +118,22 @@ struct SandboxState: Sendable {
             let demo = json["demo"]?.string
         else { throw CommandFailure("\(credentialsFile) is damaged; restore it from a copy.") }
         return Credentials(admin: Secret(admin), demo: Secret(demo))
+    }
+
+    /// The keys that seal the passphrases of encrypted volumes, newest first; made at the first call.
+    func volumeKeys() throws -> [FernetKey] {
+        guard let text = FileSystem.readable(volumeKeysFile) else {
+            let key = FernetKey()
+            try FileSystem.writeAtomically(
+                volumeKeysFile, JSON.object(["keys": .array([.string(key.text)])]).text() + "\n", mode: 0o600)
+            return [key]
+        }
+        let keys = try? JSONReader.read(text)["keys"]?.array?.map { $0.string.flatMap { FernetKey($0) } }  // said below
+        guard let keys, !keys.isEmpty, !keys.contains(where: { $0 == nil }) else {
+            throw CommandFailure(
+                "\(volumeKeysFile) is damaged; restore it from a copy: encrypted volumes cannot be opened without it.")
+        }
+        return keys.compactMap { $0 }
     }
 
     func save(_ credentials: Credentials) throws {

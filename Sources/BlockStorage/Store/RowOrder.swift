@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import DatabaseKit
+
+/// How the rows of a table are sorted, and which of them follow a marker. Ends in the id, so that it is total.
+struct RowOrder: Sendable {
+    struct Part: Sendable {
+        /// Never NULL: wrapped in COALESCE where the column may be.
+        let column: StaticString
+        let isNumeric: Bool
+        let isDescending: Bool
+    }
+
+    let table: StaticString
+    private(set) var parts: [Part]
+
+    /// Without an id among the parts, it comes last and goes as `isDescending` says.
+    init(_ table: StaticString, _ parts: [Part], idIsDescending: Bool) {
+        self.table = table
+        self.parts = parts
+        if !parts.contains(where: { $0.column.description == "id" }) {
+            self.parts.append(Part(column: "id", isNumeric: false, isDescending: idIsDescending))
+        }
+    }
+
+    /// What comes after `ORDER BY`.
+    var sql: SQL {
+        var sql: SQL = ""
+        for (index, part) in parts.enumerated() {
+            if index > 0 { sql += "," }
+            sql += part.isDescending ? "\(name: part.column) DESC" : "\(name: part.column) ASC"
+        }
+        return sql
+    }
+
+    /// The condition of the rows after the marker: larger in the first column that differs. Nil: there is no such row
+    /// among those that `condition`, which begins with `AND` or is empty, lets through.
+    func after(_ marker: String, where condition: SQL = "", _ transaction: any Transaction) throws -> SQL? {
+        var select: SQL = "SELECT"
+        for (index, part) in parts.enumerated() {
+            select += index == 0 ? "\(name: part.column)" : ", \(name: part.column)"
+        }
+        select += "FROM \(name: table) WHERE id = \(marker)"
+        select += condition
+        let found = try transaction.first(select) { row in
+            parts.indices.map { index in
+                parts[index].isNumeric ? SQLValue.integer(row.int64(index)) : SQLValue.text(row.text(index))
+            }
+        }
+        guard let values = found else { return nil }
+        var sql: SQL = "("
+        for index in parts.indices {
+            if index > 0 { sql += "OR" }
+            sql += "("
+            for before in 0..<index { sql += "\(name: parts[before].column) = \(values[before]) AND" }
+            let column = parts[index].column
+            sql +=
+                parts[index].isDescending ? "\(name: column) < \(values[index])" : "\(name: column) > \(values[index])"
+            sql += ")"
+        }
+        sql += ")"
+        return sql
+    }
+}
+
+/// Filters by a part of a text.
+enum TextMatch {
+    /// Whatever the case; the text's own signs stand for themselves.
+    static func contains(_ column: StaticString, _ text: String) -> SQL {
+        "LOWER(\(name: column)) LIKE \(pattern(text)) ESCAPE '!'"
+    }
+
+    private static func pattern(_ text: String) -> String {
+        var pattern = "%"
+        for scalar in text.lowercased().unicodeScalars {
+            if scalar == "%" || scalar == "_" || scalar == "!" { pattern += "!" }
+            pattern.unicodeScalars.append(scalar)
+        }
+        return pattern + "%"
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import BaseKit
+import MessagingKit
+
+/// Controller to agent: copy a guest's root disk, as it is at one moment, while the guest runs on. Answer: where the copy
+/// is. `name` is the caller's; the same again replaces the copy.
+package struct CopyRootDisk: BusMessage, Equatable {
+    package typealias Reply = RootDiskCopy
+    package static let version = 1
+    package static let name: StaticString = "compute.copy-root-disk"
+    package var server: ServerID
+    package var copy: String
+    package init(server: ServerID, copy: String) {
+        self.server = server
+        self.copy = copy
+    }
+}
+
+/// A file of the host: qcow2 that stands alone.
+package struct RootDiskCopy: Sendable, Codable, Equatable {
+    package var path: String
+    package init(path: String) { self.path = path }
+}
+
+/// Controller to agent: remove the copy. Answer: `GuestReply`; also when nothing was there.
+package struct RemoveRootDiskCopy: BusMessage, Equatable {
+    package typealias Reply = GuestReply
+    package static let version = 1
+    package static let name: StaticString = "compute.remove-root-disk-copy"
+    package var server: ServerID
+    package var copy: String
+    package init(server: ServerID, copy: String) {
+        self.server = server
+        self.copy = copy
+    }
+}
