@@ -22,7 +22,7 @@ struct BackupSagaTests {
 
     private var context: CallContext {
         CallContext(
-            principal: BlockStorageWorld.principal("demo", roles: ["admin", "member"], project: "project-demo"),
+            principal: TestCallers.principal("demo", roles: ["admin", "member"], project: "project-demo"),
             requestID: "req-1", policy: "any", enforcer: enforcer)
     }
 
@@ -36,20 +36,8 @@ struct BackupSagaTests {
         }
     }
 
-    /// Runs `body` with a runner of its own, to its end.
-    private func prepare<T: Sendable>(
-        _ world: BlockStorageWorld, _ body: @escaping @Sendable (SagaRunner) async throws -> T
-    ) async throws -> T {
-        let runner = SagaRunner(database: world.database, registry: world.registry, holder: "setup", limits: .test)
-        return try await withServices([runner]) {
-            let result = try await body(runner)
-            await runner.idle()
-            return result
-        }
-    }
-
     private func volume(_ world: BlockStorageWorld) async throws -> VolumeID {
-        let id = try await prepare(world) { runner in
+        let id = try await world.prepare { runner in
             try await VolumeEngine(world.parts, sagas: runner).create(VolumeDraft(sizeGiB: 1), for: context).id
         }
         world.driver.write(9, to: id)
@@ -109,7 +97,7 @@ struct BackupSagaTests {
                 return try #require(backup.sagaRun)
             }
             // The walk's trap may have caught the run of the snapshot, too; it goes on with a runner of its own.
-            try await prepare(world) { _ in }
+            try await world.prepare { _ in }
             let id = try #require(made.value)
             let backup = try #require(try await backup(world, id))
             #expect(backup.status == .available || record.state == .failed)
@@ -124,7 +112,7 @@ struct BackupSagaTests {
     func restore(_ walk: SagaWalk) async throws {
         try await with { world in
             let (source, target) = (try await volume(world), try await volume(world))
-            let id = try await prepare(world) { runner in
+            let id = try await world.prepare { runner in
                 try await VolumeBackupEngine(world.parts, sagas: runner)
                     .create(.init(volume: source), for: context).id
             }
@@ -153,7 +141,7 @@ struct BackupSagaTests {
     func delete(_ walk: SagaWalk) async throws {
         try await with { world in
             let volume = try await volume(world)
-            let id = try await prepare(world) { runner in
+            let id = try await world.prepare { runner in
                 try await VolumeBackupEngine(world.parts, sagas: runner)
                     .create(.init(volume: volume), for: context).id
             }
@@ -191,7 +179,7 @@ struct BackupSagaTests {
             try stores.groups.insert(group, transaction)
             return group.id
         }
-        try await prepare(world) { runner in
+        try await world.prepare { runner in
             for _ in 0..<2 {
                 var draft = VolumeDraft(sizeGiB: 1)
                 draft.groupID = group
@@ -203,7 +191,7 @@ struct BackupSagaTests {
 
     /// The trap of the walk catches the runs of the volumes, too, so the end may be either; but it is an end.
     private func checkRest(_ world: BlockStorageWorld) async throws {
-        try await prepare(world) { _ in }
+        try await world.prepare { _ in }
         let stores = world.parts.stores
         let busy = try await world.database.read { transaction in
             let never = Timestamp(seconds: 1 << 40)
@@ -233,7 +221,7 @@ struct BackupSagaTests {
     func deleteGroupSnapshot(_ walk: SagaWalk) async throws {
         try await with { world in
             let group = try await group(world)
-            let id = try await prepare(world) { runner in
+            let id = try await world.prepare { runner in
                 try await GroupSnapshotEngine(world.parts, sagas: runner)
                     .create(of: group, name: nil, description: nil, for: context).id
             }
@@ -278,7 +266,7 @@ struct BackupSagaTests {
     func reconciler() async throws {
         try await with { world in
             let volume = try await volume(world)
-            let id = try await prepare(world) { runner in
+            let id = try await world.prepare { runner in
                 try await VolumeBackupEngine(world.parts, sagas: runner)
                     .create(.init(volume: volume), for: context).id
             }

@@ -203,11 +203,7 @@ struct BlockStorageAdministrationTests {
             #expect(pool["pools", "0", "capabilities", "storage_protocol"] == "iSCSI")
             #expect(pool["pools", "0", "capabilities", "vendor_name"] == "Open Source")
             for (protocolName, count) in [("iscsi", 2), ("<in> iSC", 2), ("nfs", 0)] {
-                let type = VolumeType(
-                    id: world.parts.ids.next(), name: "of \(protocolName)",
-                    extraSpecs: ["storage_protocol": protocolName], createdAt: world.parts.clock.now())
-                let stores = world.parts.stores
-                try await world.database.write { try stores.types.insert(type, $0) }
+                let type = try await world.addType("of \(protocolName)", ["storage_protocol": protocolName])
                 let found = try await world.call(
                     .get, "/scheduler-stats/get_pools?volume_type=\(type.id)", as: "admin", expecting: 200)
                 #expect(found["pools"]?.array?.count == count)

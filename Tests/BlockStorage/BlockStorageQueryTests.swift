@@ -75,12 +75,8 @@ struct BlockStorageQueryTests {
     func connections() async throws {
         let world = try await BlockStorageWorld()
         try await world.run {
-            let type = VolumeType(
-                id: world.parts.ids.next(), name: "luks",
-                encryption: .init(id: world.parts.ids.uuid(), provider: "luks", createdAt: world.parts.clock.now()),
-                createdAt: world.parts.clock.now())
+            try await world.addType("luks", isEncrypted: true)
             let stores = world.parts.stores
-            try await world.database.write { try stores.types.insert(type, $0) }
             let volumes = [try await world.make(), try await world.make(["size": 1, "volume_type": "luks"])]
             for id in volumes { try await world.attach(id) }
             let attachments = try await world.database.read { try stores.attachments.all($0) }
@@ -100,12 +96,7 @@ struct BlockStorageQueryTests {
     func encryptedUpload() async throws {
         let world = try await BlockStorageWorld()
         try await world.run {
-            let type = VolumeType(
-                id: world.parts.ids.next(), name: "luks",
-                encryption: .init(id: world.parts.ids.uuid(), provider: "luks", createdAt: world.parts.clock.now()),
-                createdAt: world.parts.clock.now())
-            let stores = world.parts.stores
-            try await world.database.write { try stores.types.insert(type, $0) }
+            try await world.addType("luks", isEncrypted: true)
             let id = try await world.make(["size": 1, "volume_type": "luks"])
             let answer = try await world.call(
                 .post, "/volumes/\(id)/action", ["os-volume_upload_image": ["image_name": "i", "disk_format": "raw"]],

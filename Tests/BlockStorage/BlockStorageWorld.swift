@@ -68,10 +68,9 @@ struct BlockStorageWorld: Sendable {
         try await VolumeTypeEngine(parts).bootstrap()
         let api = try BlockStorageAPI(parts, sagas: sagas)
         storage = InProcessBlockStorage(parts, sagas: sagas, enforcer: api.enforcer)
-        router = APIRouter(services: [api], origin: Self.origin, ids: .random, clock: .system) { token in
-            guard let principal = Self.principals[token] else { throw APIRouter.unauthenticated }
-            return principal
-        }
+        router = APIRouter(
+            services: [api], origin: Self.origin, ids: .random, clock: .system,
+            authenticate: { try TestCallers.authenticate($0) })
         controller = BusServer(bus, topic: "volume", host: "controller")
         VolumeBackendEngine(parts).listen(on: controller)
         agent = VolumeAgent(
@@ -82,37 +81,22 @@ struct BlockStorageWorld: Sendable {
     }
 
     /// Runs `body` with backends that have reported. `runsSagas` false: a walk brings its own runner.
+    @discardableResult
     func run<T: Sendable>(runsSagas: Bool = true, _ body: @escaping @Sendable () async throws -> T) async throws -> T {
-        let registrations = try await controller.register()
-        let services: [any Service] = [agent] + (runsSagas ? [sagas] : [])
-        let result = try await withServices(services) {
-            try await eventually(within: .seconds(120), "the first reports") {
-                try await VolumeBackendEngine(parts).backends().count == 2
-            }
-            return try await body()
+        try await withController(
+            controller, tasks, [agent] + (runsSagas ? [sagas] : []),
+            until: { try await VolumeBackendEngine(parts).backends().count == 2 }, body)
+    }
+
+    /// Runs `body` with a runner of its own, until all that it began has ended.
+    func prepare<T: Sendable>(_ body: @escaping @Sendable (SagaRunner) async throws -> T) async throws -> T {
+        let runner = SagaRunner(database: database, registry: registry, holder: "setup", limits: .test)
+        return try await withServices([runner]) {
+            let result = try await body(runner)
+            await runner.idle()
+            return result
         }
-        for registration in registrations { registration.cancel() }
-        await tasks.drain()
-        return result
     }
-
-    // MARK: Callers
-
-    private static let principals: [String: Principal] = [
-        "admin": principal("admin", roles: ["admin", "manager", "member", "reader"], project: "project-admin"),
-        "demo": principal("demo", roles: ["member", "reader"], project: "project-demo"),
-        "reader": principal("reader", roles: ["reader"], project: "project-demo"),
-        "other": principal("other", roles: ["member", "reader"], project: "project-other"),
-    ]
-
-    static func principal(_ name: String, roles: [String] = ["member", "reader"], project: String) -> Principal {
-        Principal(
-            userID: UserID("user-" + name), userName: name, userDomain: .init(id: "default", name: "Default"),
-            scope: .project(ProjectID(project), name: project, domain: .init(id: "default", name: "Default")),
-            roles: roles.map { .init(id: $0, name: $0) })
-    }
-
-    static var demo: Principal { principal("demo", project: "project-demo") }
 
     // MARK: Calls
 
@@ -130,6 +114,19 @@ struct BlockStorageWorld: Sendable {
     }
 
     private func project(_ token: String) -> String { token == "reader" ? "demo" : token }
+
+    @discardableResult
+    func addType(
+        _ name: String, _ specs: [String: String] = [:], isEncrypted: Bool = false
+    ) async throws -> VolumeType {
+        let (stores, now) = (parts.stores, parts.clock.now())
+        let type = VolumeType(
+            id: parts.ids.next(), name: name, extraSpecs: specs,
+            encryption: isEncrypted ? .init(id: parts.ids.uuid(), provider: "luks", createdAt: now) : nil,
+            createdAt: now)
+        try await database.write { try stores.types.insert(type, $0) }
+        return type
+    }
 
     /// A volume at rest.
     func make(
@@ -181,7 +178,7 @@ struct BlockStorageWorld: Sendable {
     func attach(_ id: VolumeID, to server: String = server, host: String = "node-1") async throws -> VolumeAttachmentID
     {
         let attachment: VolumeAttachmentID = parts.ids.next()
-        try await storage.reserve(attachment, volume: id, server: server, for: Self.demo)
+        try await storage.reserve(attachment, volume: id, server: server, for: TestCallers.demo)
         compute.hold(attachment.rawValue)
         _ = try await storage.connect(attachment, to: HostConnector(host: host, ip: "10.0.0.1"))
         try await storage.complete(attachment, device: "/dev/vdb")
@@ -330,7 +327,7 @@ final class FakeVolumeCompute: ComputeService {
 }
 
 struct FakeVolumeIdentity: IdentityService {
-    func authenticate(token: String) async throws -> Principal { BlockStorageWorld.demo }
+    func authenticate(token: String) async throws -> Principal { TestCallers.demo }
     func projectExists(_ id: ProjectID) async throws -> Bool { true }
     func projectNames(_ ids: [ProjectID]) async throws -> [ProjectID: String] { [:] }
 }

@@ -285,10 +285,10 @@ struct VolumeRoutesTests {
             #expect(world.driver.connections[id] == ["node-1"])
             let hidden = try await world.call(.get, "/attachments/\(attachment)", expecting: 200)
             #expect(hidden["attachment", "connection_info"] == [:])
-            try await world.storage.beginDetaching(attachment, for: BlockStorageWorld.demo)
+            try await world.storage.beginDetaching(attachment, for: TestCallers.demo)
             #expect(try await world.status(id) == "detaching")
             await #expect(throws: CloudError.self) {
-                try await world.storage.beginDetaching(attachment, for: BlockStorageWorld.demo)
+                try await world.storage.beginDetaching(attachment, for: TestCallers.demo)
             }
             try await world.storage.abortDetaching(attachment)
             #expect(try await world.status(id) == "in-use")
@@ -304,8 +304,8 @@ struct VolumeRoutesTests {
         try await world.run {
             let id: VolumeID = world.parts.ids.next()
             let draft = ServerVolumeDraft(source: .image(BlockStorageWorld.image), sizeGiB: 1)
-            for _ in 0..<2 { _ = try await world.storage.ensureVolume(id, draft, name: "root", for: BlockStorageWorld.demo) }
-            let info = try await world.storage.waitUntilAvailable(id, limit: .seconds(10))
+            for _ in 0..<2 { _ = try await world.storage.ensureVolume(id, draft, name: "root", for: TestCallers.demo) }
+            let info = try await world.storage.waitUntilAvailable(id, limit: .seconds(120))
             #expect(info.isBootable)
             let attachment = try await world.attach(id)
             try await world.storage.deleteServerVolume(id)
@@ -415,17 +415,13 @@ struct VolumeRoutesTests {
     func encrypted() async throws {
         let world = try await BlockStorageWorld()
         try await world.run {
-            let type = VolumeType(
-                id: world.parts.ids.next(), name: "luks",
-                encryption: .init(id: world.parts.ids.uuid(), provider: "luks", createdAt: world.parts.clock.now()),
-                createdAt: world.parts.clock.now())
+            try await world.addType("luks", isEncrypted: true)
             let stores = world.parts.stores
-            try await world.database.write { try stores.types.insert(type, $0) }
             let id = try await world.make(["size": 1, "volume_type": "luks"])
             let copy = try await world.make(["source_volid": .string(id.rawValue)])
             let attachment: VolumeAttachmentID = world.parts.ids.next()
             try await world.storage.reserve(
-                attachment, volume: copy, server: BlockStorageWorld.server, for: BlockStorageWorld.demo)
+                attachment, volume: copy, server: BlockStorageWorld.server, for: TestCallers.demo)
             let connection = try await world.storage.connect(attachment, to: .init(host: "h", ip: "10.0.0.1"))
             let original = try await world.parts.handle(try #require(try await world.parts.volume(id)))
             #expect(connection.passphrase != nil)

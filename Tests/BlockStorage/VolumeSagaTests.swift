@@ -22,32 +22,20 @@ struct VolumeSagaTests {
 
     private var context: CallContext {
         CallContext(
-            principal: BlockStorageWorld.principal("demo", roles: ["admin", "member"], project: "project-demo"),
+            principal: TestCallers.principal("demo", roles: ["admin", "member"], project: "project-demo"),
             requestID: "req-1", policy: "any", enforcer: enforcer)
-    }
-
-    /// Runs `body` with a runner of its own, to its end.
-    private func prepare<T: Sendable>(
-        _ world: BlockStorageWorld, _ body: @escaping @Sendable (SagaRunner) async throws -> T
-    ) async throws -> T {
-        let runner = SagaRunner(database: world.database, registry: world.registry, holder: "setup", limits: .test)
-        return try await withServices([runner]) {
-            let result = try await body(runner)
-            await runner.idle()
-            return result
-        }
     }
 
     private func volume(_ world: BlockStorageWorld, _ draft: VolumeDraft = VolumeDraft(sizeGiB: 2)) async throws
         -> VolumeID
     {
-        try await prepare(world) { runner in
+        try await world.prepare { runner in
             try await VolumeEngine(world.parts, sagas: runner).create(draft, for: context).id
         }
     }
 
     private func snapshot(_ world: BlockStorageWorld, of volume: VolumeID) async throws -> VolumeSnapshotID {
-        try await prepare(world) { runner in
+        try await world.prepare { runner in
             try await SnapshotEngine(world.parts, sagas: runner)
                 .create(.init(volume: volume, allowsInUse: true), for: context).id
         }
@@ -293,7 +281,7 @@ struct VolumeSagaTests {
                 return try await run(world, of: id)
             }
             // The walk's trap may have caught the run of the snapshot, too; it goes on with a runner of its own.
-            try await prepare(world) { _ in }
+            try await world.prepare { _ in }
             let volume = try #require(try await world.parts.volume(id))
             #expect(volume.status == .inUse)
             #expect(volume.sagaRun == nil)

@@ -10,18 +10,11 @@ import Testing
 /// router, with a fake driver that fails when it is told to.
 @Suite("Work on volumes")
 struct VolumeWorkTests {
-    private func type(_ world: BlockStorageWorld, _ name: String, _ specs: [String: String]) async throws {
-        let type = VolumeType(
-            id: world.parts.ids.next(), name: name, extraSpecs: specs, createdAt: world.parts.clock.now())
-        let stores = world.parts.stores
-        try await world.database.write { try stores.types.insert(type, $0) }
-    }
-
     @Test("a type that the backend is fit for is taken in place; another moves the volume, when it may")
     func retype() async throws {
         let world = try await BlockStorageWorld()
-        try await type(world, "here", ["volume_backend_name": "fake"])
-        try await type(world, "there", ["pool_name": "pool", "free_capacity_gb": "<= 40"])
+        try await world.addType("here", ["volume_backend_name": "fake"])
+        try await world.addType("there", ["pool_name": "pool", "free_capacity_gb": "<= 40"])
         try await world.run {
             let id = try await world.make()
             try await world.action(id, "os-retype", ["new_type": "nonsense"], expecting: 404)
@@ -42,7 +35,7 @@ struct VolumeWorkTests {
     @Test("volumes go where their type says, and beside or away from others")
     func placement() async throws {
         let world = try await BlockStorageWorld()
-        try await type(world, "small", ["capabilities:total_capacity_gb": "<= 40"])
+        try await world.addType("small", ["capabilities:total_capacity_gb": "<= 40"])
         try await world.run {
             let first = try await world.make()
             #expect(try await world.parts.volume(first)?.host == "node-1@one#pool")
@@ -102,7 +95,7 @@ struct VolumeWorkTests {
             try await world.call(
                 .post, "/volumes", ["volume": ["source_volid": .string(id.rawValue), "size": 1]], expecting: 400)
             await #expect(throws: CloudError.self) {
-                try await world.storage.beginDetaching(lease, for: BlockStorageWorld.demo)
+                try await world.storage.beginDetaching(lease, for: TestCallers.demo)
             }
             // What is being written there belongs to nobody's row yet, and stays.
             _ = try await BlockStorageReconciler(world.parts, sagas: world.sagas).reconcile()
@@ -113,7 +106,7 @@ struct VolumeWorkTests {
             #expect(world.other.volumes[id]?.content == .written(3))
             #expect(world.driver.volumes[id] == nil)
             #expect(try await world.status(id) == "in-use")
-            try await world.storage.beginDetaching(lease, for: BlockStorageWorld.demo)
+            try await world.storage.beginDetaching(lease, for: TestCallers.demo)
             try await world.storage.release(lease)
             #expect(world.other.connections[id] == nil)
         }
@@ -122,7 +115,7 @@ struct VolumeWorkTests {
     @Test("a type elsewhere takes the volume there below its guest")
     func retypeAttached() async throws {
         let world = try await BlockStorageWorld()
-        try await type(world, "there", ["pool_name": "pool", "free_capacity_gb": "<= 40"])
+        try await world.addType("there", ["pool_name": "pool", "free_capacity_gb": "<= 40"])
         try await world.run {
             let id = try await world.make()
             try await world.attach(id)
@@ -176,11 +169,7 @@ struct VolumeWorkTests {
     @Test("only what one server of this cloud can write, and nothing encrypted, moves below its guest")
     func immovable() async throws {
         let world = try await BlockStorageWorld()
-        let shared = VolumeType(
-            id: world.parts.ids.next(), name: "shared", extraSpecs: ["multiattach": "<is> True"],
-            createdAt: world.parts.clock.now())
-        let stores = world.parts.stores
-        try await world.database.write { try stores.types.insert(shared, $0) }
+        try await world.addType("shared", ["multiattach": "<is> True"])
         try await world.run {
             let id = try await world.make(["size": 1, "volume_type": "shared"])
             try await world.attach(id)
@@ -264,7 +253,7 @@ struct VolumeWorkTests {
     @Test("a shared volume has several leases, each with its own end")
     func multiattach() async throws {
         let world = try await BlockStorageWorld()
-        try await type(world, "shared", ["multiattach": "<is> True"])
+        try await world.addType("shared", ["multiattach": "<is> True"])
         try await world.run {
             let id = try await world.make(["size": 1, "volume_type": "shared"])
             let one = try await world.attach(id)
@@ -341,7 +330,7 @@ struct VolumeWorkTests {
                 .post, "/snapshots", ["snapshot": ["volume_id": .string(id.rawValue)]], expecting: 202)
             let snapshot = VolumeSnapshotID(try #require(answer["snapshot", "id"]?.string))
             try await world.storage.reserve(
-                attachment, volume: id, server: BlockStorageWorld.server, for: BlockStorageWorld.demo)
+                attachment, volume: id, server: BlockStorageWorld.server, for: TestCallers.demo)
             try await world.database.write { try stores.locks.release(id, of: lock, $0) }
             let connection = try await world.storage.connect(attachment, to: .init(host: "node-1", ip: "10.0.0.1"))
             if try await world.snapshot(snapshot)?.status == .creating {
@@ -360,12 +349,8 @@ struct VolumeWorkTests {
     func waitsForStart() async throws {
         let world = try await BlockStorageWorld(movesOnSnapshot: true)
         try await world.run {
-            let type = VolumeType(
-                id: world.parts.ids.next(), name: "luks",
-                encryption: .init(id: world.parts.ids.uuid(), provider: "luks", createdAt: world.parts.clock.now()),
-                createdAt: world.parts.clock.now())
+            try await world.addType("luks", isEncrypted: true)
             let stores = world.parts.stores
-            try await world.database.write { try stores.types.insert(type, $0) }
             let id = try await world.make(["size": 1, "volume_type": "luks"])
             let attachment = try await world.attach(id)
             world.compute.setStarting([BlockStorageWorld.server])

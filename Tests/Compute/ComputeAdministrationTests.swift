@@ -250,7 +250,7 @@ struct HostReportTests {
                 consumer: id.rawValue, provider: ID(node.rawValue), resources: ["VCPU": 1], project: "p", user: "u")
             _ = try await world.networks.ensureServerPort(
                 "port", ServerPortRequest(network: ID(ComputeWorld.network)), server: id.rawValue, zone: "nova",
-                for: ComputeWorld.principal("demo", project: "p"))
+                for: TestCallers.principal("demo", project: "p"))
             try await report(world, guests: [(id, .running), (stranger.serverID, .running)])
             let repaired = try await ComputeReconciler(world.parts, sagas: world.sagas).reconcile()
             #expect(repaired == 3)

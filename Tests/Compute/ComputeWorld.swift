@@ -61,42 +61,19 @@ struct ComputeWorld: Sendable {
         try await FlavorEngine(parts).bootstrap()
         let api = try ComputeAPI(
             parts, sagas: sagas, hosts: hosts, origin: Self.origin, threads: BlockingPool("keys", threads: 1))
-        router = APIRouter(services: [api], origin: Self.origin, ids: .random, clock: .system) { token in
-            guard let principal = Self.principals[token] else { throw APIRouter.unauthenticated }
-            return principal
-        }
+        router = APIRouter(
+            services: [api], origin: Self.origin, ids: .random, clock: .system,
+            authenticate: { try TestCallers.authenticate($0) })
         controller = BusServer(bus, topic: "compute", host: "controller")
         hosts.listen(on: controller)
         agent = ComputeAgent(host: "node-1", bus: bus, driver: hypervisor, reportInterval: .seconds(3600))
     }
 
     /// Runs `body` with a host that has reported. `runsSagas` false: a walk brings its own runner.
+    @discardableResult
     func run<T: Sendable>(runsSagas: Bool = true, _ body: @escaping @Sendable () async throws -> T) async throws -> T {
-        let registrations = try await controller.register()
-        let services: [any Service] = [agent] + (runsSagas ? [sagas] : [])
-        let result = try await withServices(services) {
-            try await eventually(within: .seconds(120), "the first report") { try await !hosts.hosts().isEmpty }
-            return try await body()
-        }
-        for registration in registrations { registration.cancel() }
-        await tasks.drain()
-        return result
-    }
-
-    // MARK: Callers
-
-    private static let principals: [String: Principal] = [
-        "admin": principal("admin", roles: ["admin", "manager", "member", "reader"], project: "project-admin"),
-        "demo": principal("demo", roles: ["member", "reader"], project: "project-demo"),
-        "reader": principal("reader", roles: ["reader"], project: "project-demo"),
-        "other": principal("other", roles: ["member", "reader"], project: "project-other"),
-    ]
-
-    static func principal(_ name: String, roles: [String] = ["member", "reader"], project: String) -> Principal {
-        Principal(
-            userID: UserID("user-" + name), userName: name, userDomain: .init(id: "default", name: "Default"),
-            scope: .project(ProjectID(project), name: project, domain: .init(id: "default", name: "Default")),
-            roles: roles.map { .init(id: $0, name: $0) })
+        try await withController(
+            controller, tasks, [agent] + (runsSagas ? [sagas] : []), until: { try await !hosts.hosts().isEmpty }, body)
     }
 
     // MARK: Calls

@@ -23,7 +23,7 @@ struct CreateImageTests {
 
     private func context() -> CallContext {
         CallContext(
-            principal: ComputeWorld.principal("demo", project: "project-demo"), requestID: "req-2", policy: "any",
+            principal: TestCallers.demo, requestID: "req-2", policy: "any",
             enforcer: enforcer)
     }
 

@@ -22,7 +22,7 @@ struct ServerSagaTests {
 
     private func context() -> CallContext {
         CallContext(
-            principal: ComputeWorld.principal("demo", project: "project-demo"), requestID: "req-1", policy: "any",
+            principal: TestCallers.demo, requestID: "req-1", policy: "any",
             enforcer: enforcer)
     }
 

@@ -25,7 +25,7 @@ struct VolumeSagaTests {
 
     private func context(_ request: String = "req-1") -> CallContext {
         CallContext(
-            principal: ComputeWorld.principal("demo", project: "project-demo"), requestID: request, policy: "any",
+            principal: TestCallers.demo, requestID: request, policy: "any",
             enforcer: enforcer)
     }
 

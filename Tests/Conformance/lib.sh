@@ -50,6 +50,31 @@ ssh_guest() { # ADDRESS COMMAND…
         -o ConnectTimeout=5 -o BatchMode=yes "cirros@$address" "$@"
 }
 cloud_up() { "$haneul" up --port "$port" --guest-image "$repository/.build/guest.qcow2" "$@"; }
+# two_backends: before the cloud comes up; its volumes are in files and on iSCSI, and what is left of them is swept soon.
+two_backends() {
+    export OS_VOLUME_API_VERSION=3.71 OS_COMPUTE_API_VERSION=2.90 HANEUL_BLOCK_STORAGE_SWEEP_AGE=60s
+    mkdir -p "$HANEUL_STATE"
+    cat >"$HANEUL_STATE/haneul.yaml" <<'YAML'
+volume-backends:
+  enabled: [files, iscsi]
+volume-iscsi:
+  store: files      # this machine may have no device mapper
+  target: tgt
+YAML
+}
+# volume_types: one for each of the two backends; as an administrator.
+volume_types() {
+    local backend
+    for backend in files iscsi; do
+        check "volume type $backend" openstack volume type create --property volume_backend_name=$backend $backend
+    done
+}
+# open_to_ssh: guests of the project with the key pair testkey can be reached by ssh_guest.
+open_to_ssh() {
+    ssh-keygen -q -t ecdsa -N '' -f "$work/key"
+    openstack keypair create --public-key "$work/key.pub" testkey >/dev/null
+    openstack security group rule create --protocol tcp --dst-port 22 default >/dev/null
+}
 finish() {
     "$haneul" purge >/dev/null 2>&1
     rm -rf "$work"

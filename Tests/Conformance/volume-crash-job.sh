@@ -4,25 +4,15 @@
 # at rest, is attached where a guest has it open and nowhere else, holds the bytes that it held, and goes without a trace.
 . "$(dirname "$0")/lib.sh"
 rounds=${ROUNDS:-6}
-export OS_VOLUME_API_VERSION=3.71 OS_COMPUTE_API_VERSION=2.90
-export HANEUL_BLOCK_STORAGE_SWEEP_AGE=60s
-mkdir -p "$HANEUL_STATE"
-cat >"$HANEUL_STATE/haneul.yaml" <<'YAML'
-volume-backends:
-  enabled: [files, iscsi]
-volume-iscsi:
-  store: files
-YAML
+two_backends
 
 check "a cloud comes up" cloud_up
 export OS_CLOUD=haneul-admin
-for backend in files iscsi; do openstack volume type create --property volume_backend_name=$backend $backend >/dev/null; done
+volume_types
 check "room" openstack quota set --volumes 100 --snapshots 100 --backups 100 demo
 check "flavor" openstack flavor create --ram 128 --disk 1 --vcpus 1 tiny.test
 export OS_CLOUD=haneul
-ssh-keygen -q -t ecdsa -N '' -f "$work/key"
-openstack keypair create --public-key "$work/key.pub" testkey >/dev/null
-openstack security group rule create --protocol tcp --dst-port 22 default >/dev/null
+open_to_ssh
 check "a server" openstack server create --flavor tiny.test --image guest --network private --key-name testkey --wait one
 address=$(openstack floating ip create public -f value -c floating_ip_address)
 openstack server add floating ip one "$address"

@@ -3,30 +3,17 @@
 # another, by a volume of a snapshot, a clone, a restored backup; a volume grows under a running guest; a server boots from a
 # volume that stays when the server goes; and nothing is left of what was deleted.
 . "$(dirname "$0")/lib.sh"
-export OS_VOLUME_API_VERSION=3.71 OS_COMPUTE_API_VERSION=2.90
-export HANEUL_BLOCK_STORAGE_SWEEP_AGE=60s
-mkdir -p "$HANEUL_STATE"
-cat >"$HANEUL_STATE/haneul.yaml" <<'YAML'
-volume-backends:
-  enabled: [files, iscsi]
-volume-iscsi:
-  store: files      # this machine may have no device mapper
-  target: tgt
-YAML
+two_backends
 
 check "a cloud comes up" cloud_up
 check "all parts are healthy" "$haneul" status
 export OS_CLOUD=haneul-admin
-for backend in files iscsi; do
-    check "volume type $backend" openstack volume type create --property volume_backend_name=$backend $backend
-done
+volume_types
 check "flavor" openstack flavor create --ram 128 --disk 1 --vcpus 1 tiny.test
 check "flavor without a disk" openstack flavor create --ram 128 --disk 0 --vcpus 1 tiny.volume
 
 export OS_CLOUD=haneul
-ssh-keygen -q -t ecdsa -N '' -f "$work/key"
-openstack keypair create --public-key "$work/key.pub" testkey >/dev/null
-openstack security group rule create --protocol tcp --dst-port 22 default >/dev/null
+open_to_ssh
 status_of() { openstack volume show "$1" -f value -c status; }
 volume_is() { [ "$(status_of "$1")" = "$2" ]; }
 # A server with a floating address, in the variable of its name.

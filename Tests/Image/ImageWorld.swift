@@ -38,11 +38,7 @@ struct ImageWorld: Sendable {
             "admin": ["admin", "member", "reader"], "member": ["member", "reader"], "reader": ["reader"], "none": [],
         ]
         guard parts.count == 2, let roles = implied[parts[0]] else { throw APIRouter.unauthenticated }
-        let domain = Principal.Named(id: "default", name: "Default")
-        return Principal(
-            userID: UserID(parts[0]), userName: parts[0], userDomain: domain,
-            scope: .project(ProjectID(parts[1]), name: parts[1], domain: domain),
-            roles: roles.map { Principal.Named(id: $0, name: $0) })
+        return .test(parts[0], roles: roles, project: ProjectID(parts[1]))
     }
 
     struct Answer: Sendable {

@@ -36,10 +36,7 @@ struct NetworkWorld: Sendable {
                 case .reader: ["reader"]
                 case .nobody: []
                 }
-            return Principal(
-                userID: UserID(rawValue), userName: rawValue, userDomain: .init(id: "default", name: "Default"),
-                scope: .project(project, name: rawValue, domain: .init(id: "default", name: "Default")),
-                roles: roles.map { .init(id: $0, name: $0) })
+            return .test(rawValue, roles: roles, project: project, projectName: rawValue)
         }
     }
 

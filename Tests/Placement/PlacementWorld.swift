@@ -26,11 +26,7 @@ struct PlacementWorld: Sendable {
     /// A token is a role.
     static func principal(_ token: String) throws -> Principal {
         guard ["admin", "service", "reader"].contains(token) else { throw APIRouter.unauthenticated }
-        let domain = Principal.Named(id: "default", name: "Default")
-        return Principal(
-            userID: UserID(token), userName: token, userDomain: domain,
-            scope: .project(ProjectID("one"), name: "one", domain: domain),
-            roles: [Principal.Named(id: token, name: token)])
+        return .test(token, roles: [token], project: "one")
     }
 
     struct Answer: Sendable {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
 import LifecycleKit
+import MessagingKit
 
 /// Runs `services` while `body` runs, then stops them. `body` has `limit` to end.
 @discardableResult
@@ -27,4 +28,20 @@ package func eventually(
             pause = min(pause * 3 / 2, .milliseconds(100))
         }
     }
+}
+
+/// Runs `body` with a controller on the bus and `services`, once `isReady` holds: the hosts have reported. Ends when all
+/// that was begun has.
+package func withController<T: Sendable>(
+    _ controller: BusServer, _ tasks: BackgroundTasks, _ services: [any Service],
+    until isReady: @escaping @Sendable () async throws -> Bool, _ body: @escaping @Sendable () async throws -> T
+) async throws -> T {
+    let registrations = try await controller.register()
+    let result = try await withServices(services) {
+        try await eventually("the first reports", isReady)
+        return try await body()
+    }
+    for registration in registrations { registration.cancel() }
+    await tasks.drain()
+    return result
 }

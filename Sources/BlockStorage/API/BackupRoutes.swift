@@ -33,7 +33,7 @@ struct BackupRoutes: Sendable {
         writer.beginObject()
         writer.field("id", backup.id)
         writer.field("name", backup.name)
-        ResourceLinks.write(&writer, request, "backups/\(backup.id)")
+        request.links.write(&writer, "backups/\(backup.id)")
         writer.endObject()
     }
 
@@ -54,7 +54,7 @@ struct BackupRoutes: Sendable {
         writer.field("description", backup.description)
         writer.field("fail_reason", backup.failReason)
         writer.field("volume_id", backup.volumeID)
-        ResourceLinks.write(&writer, request, "backups/\(backup.id)")
+        request.links.write(&writer, "backups/\(backup.id)")
         writer.field("is_incremental", backup.parentID != nil)
         writer.field("has_dependent_backups", hasChildren)
         writer.field("snapshot_id", backup.snapshotID)
@@ -95,9 +95,9 @@ struct BackupRoutes: Sendable {
                     }
                 }
             }
-            ResourceLinks.next(
-                &writer, "backups_links", request, isDetailed ? "backups/detail" : "backups", limit: page.limit,
-                last: found.backups.last?.id.rawValue, count: found.backups.count)
+            request.links.next(
+                &writer, "backups_links", isDetailed ? "backups/detail" : "backups", after: found.backups,
+                limit: page.limit, \.id)
             if let count = found.count { writer.field("count", count) }
         }
     }
@@ -202,14 +202,11 @@ struct BackupRoutes: Sendable {
     // MARK: Actions
 
     private func act(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let fields = try await request.json().object ?? [:]
-        guard fields.count == 1, let name = fields.keys.first else {
-            throw CloudError.badRequest("Malformed request body: one action is expected")
-        }
+        let (name, value) = try await request.action()
         let id: VolumeBackupID = request.id("backup_id")
         switch name {
         case "os-reset_status":
-            var reader = try ObjectReader(fields[name], path: name)
+            var reader = try ObjectReader(value, path: name)
             let word = try reader.requiredString("status").lowercased()
             guard let status = VolumeBackupStatus(rawValue: word) else {
                 throw reader.invalid("status", .string(word), "is not a 'backup_status'")
@@ -222,7 +219,7 @@ struct BackupRoutes: Sendable {
                 id, isForced: true, for: context, as: "volume_extension:backup_admin_actions:force_delete")
         default:
             _ = try await backups.backup(id, for: context)
-            throw CloudError.badRequest("There is no such action: \(name.prefix(64))")
+            throw APIRequest.noSuchAction(name)
         }
         return HTTPResponse(status: 202)
     }

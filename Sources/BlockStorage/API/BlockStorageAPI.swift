@@ -79,7 +79,10 @@ package struct BlockStorageAPI: ServiceAPI {
     }
 
     package func render(_ error: CloudError, status: Int, requestID: String) -> HTTPResponse {
-        BlockStorageFaults.render(error, status: status)
+        // cinder: exception.QuotaError has the code 413.
+        error.code == .overQuota
+            ? NamedFault(status: 413, message: error.message, retryAfterSeconds: 0).response
+            : NamedFault(status: status, message: error.message).response
     }
 }
 
@@ -119,6 +122,9 @@ struct BlockStorageRouteTable {
 extension CallContext {
     /// Whether the call asks for 3.`minor` or newer.
     func has(_ minor: Int) -> Bool { microversion >= Microversion(3, minor) }
+
+    /// Whether the caller may know what only operators, and services that act for them, need.
+    var isAdminOrService: Bool { isAdmin || principal.hasRole("service") }
 }
 
 /// The microversions 3.`first` to 3.`last`, where an API exists in some alone.

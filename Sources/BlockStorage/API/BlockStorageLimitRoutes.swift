@@ -24,24 +24,22 @@ struct BlockStorageLimitRoutes: Sendable {
         }
         let usage = try await quotas.usage(of: project)
         let showsUse = context.allows("limits_extension:used_limits", PolicyTarget(project: context.projectID))
-        func limit(_ name: String) -> Int { usage.limits[name] ?? -1 }
-        func used(_ name: String) -> Int { usage.used[name] ?? 0 }
         return .object { writer in
             writer.object("limits") { writer in
                 writer.array("rate") { _ in }
                 writer.object("absolute") { writer in
                     if showsUse {
-                        writer.field("totalSnapshotsUsed", used("snapshots"))
-                        writer.field("totalBackupsUsed", used("backups"))
-                        writer.field("totalVolumesUsed", used("volumes"))
-                        writer.field("totalGigabytesUsed", used("gigabytes"))
-                        writer.field("totalBackupGigabytesUsed", used("backup_gigabytes"))
+                        writer.field("totalSnapshotsUsed", usage.use(of: "snapshots"))
+                        writer.field("totalBackupsUsed", usage.use(of: "backups"))
+                        writer.field("totalVolumesUsed", usage.use(of: "volumes"))
+                        writer.field("totalGigabytesUsed", usage.use(of: "gigabytes"))
+                        writer.field("totalBackupGigabytesUsed", usage.use(of: "backup_gigabytes"))
                     }
-                    writer.field("maxTotalBackups", limit("backups"))
-                    writer.field("maxTotalBackupGigabytes", limit("backup_gigabytes"))
-                    writer.field("maxTotalSnapshots", limit("snapshots"))
-                    writer.field("maxTotalVolumes", limit("volumes"))
-                    writer.field("maxTotalVolumeGigabytes", limit("gigabytes"))
+                    writer.field("maxTotalBackups", usage.limit(of: "backups"))
+                    writer.field("maxTotalBackupGigabytes", usage.limit(of: "backup_gigabytes"))
+                    writer.field("maxTotalSnapshots", usage.limit(of: "snapshots"))
+                    writer.field("maxTotalVolumes", usage.limit(of: "volumes"))
+                    writer.field("maxTotalVolumeGigabytes", usage.limit(of: "gigabytes"))
                 }
             }
         }

@@ -52,7 +52,7 @@ struct BlockStorageQuotaRoutes: Sendable {
                     writer.key(dynamic: name)
                     writer.beginObject()
                     writer.field("limit", limit)
-                    writer.field("in_use", usage.used[name] ?? 0)
+                    writer.field("in_use", usage.use(of: name))
                     writer.field("reserved", 0)
                     writer.endObject()
                 }

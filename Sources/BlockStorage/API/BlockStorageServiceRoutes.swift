@@ -69,7 +69,7 @@ struct BlockStorageServiceRoutes: Sendable {
 
     private static func host(_ reader: inout ObjectReader) throws -> String {
         guard let host = try reader.string("host", 1...255) else {
-            throw CloudError.badRequest("Invalid input received: Host field is missing.", kind: "InvalidInput")
+            throw VolumeErrors.invalidInput("Host field is missing.")
         }
         return host
     }

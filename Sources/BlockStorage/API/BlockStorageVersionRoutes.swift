@@ -26,10 +26,7 @@ struct BlockStorageVersionRoutes: Sendable {
                     writer.field("type", "text/html")
                     writer.field("href", "https://docs.openstack.org/")
                     writer.endObject()
-                    writer.beginObject()
-                    writer.field("rel", "self")
-                    writer.field("href", "\(request.serviceURL)/v3/")
-                    writer.endObject()
+                    Links.write(&writer, "self", "\(request.serviceURL)/v3/")
                 }
                 writer.array("media-types") { writer in
                     writer.beginObject()

@@ -65,7 +65,6 @@ enum ConnectionView {
     }
 
     private static func data(_ writer: inout JSONWriter, _ connection: VolumeConnection, _ context: CallContext) {
-        let mayKnowBackend = context.isAdmin || context.principal.hasRole("service")
         writer.field("volume_id", connection.volume)
         writer.field("access_mode", connection.isReadOnly ? "ro" : "rw")
         writer.field("encrypted", connection.passphrase != nil)
@@ -79,7 +78,7 @@ enum ConnectionView {
                 writer.field("name", path.split(separator: "/").last.map(String.init))
                 writer.field("options", share.options)
                 writer.field("mount_point_base", share.mountPoint)
-            } else if mayKnowBackend {
+            } else if context.isAdminOrService {
                 writer.field("device_path", path)
             }
         case .iscsi(let target):
@@ -98,7 +97,7 @@ enum ConnectionView {
             writer.field("auth_enabled", true)
             writer.field("auth_username", image.user)
             writer.field("secret_type", "ceph")
-            guard mayKnowBackend else { return }
+            guard context.isAdminOrService else { return }
             writer.field("keyring", "[client.\(image.user)]\n\tkey = \(image.key)\n")
         }
     }

@@ -68,9 +68,8 @@ struct GroupSnapshotRoutes: Sendable {
                 }
             }
             if context.has(29) {
-                ResourceLinks.next(
-                    &writer, "group_snapshot_links", request, "group_snapshots", limit: page.limit,
-                    last: found.last?.id.rawValue, count: found.count)
+                request.links.next(
+                    &writer, "group_snapshot_links", "group_snapshots", after: found, limit: page.limit, \.id)
             }
         }
     }

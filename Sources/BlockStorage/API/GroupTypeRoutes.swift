@@ -58,9 +58,7 @@ struct GroupTypeRoutes: Sendable {
             writer.array("group_types") { writer in
                 for type in found { Self.write(&writer, type, context) }
             }
-            ResourceLinks.next(
-                &writer, "group_type_links", request, "group_types", limit: page.limit, last: found.last?.id.rawValue,
-                count: found.count)
+            request.links.next(&writer, "group_type_links", "group_types", after: found, limit: page.limit, \.id)
         }
     }
 
@@ -112,25 +110,13 @@ struct GroupTypeRoutes: Sendable {
 
     // MARK: Specifications
 
-    private static func echo(_ specs: [String: String]) -> HTTPResponse {
-        .object { writer in
-            for (key, value) in specs.sorted(by: { $0.key < $1.key }) {
-                writer.key(dynamic: key)
-                writer.value(value)
-            }
-        }
-    }
-
     private func listSpecs(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let type = try await types.type(request.parameter("group_type_id"), for: context)
         return .object { $0.field("group_specs", type.specs) }
     }
 
     private func createSpecs(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        var reader = try ObjectReader(try await request.json(), path: "body")
-        guard let value = reader.value("group_specs") else { throw reader.missing("group_specs") }
-        try reader.finish()
-        let sent = try BlockStorageWords.specs(value, "group_specs", allowsSpaces: false)
+        let sent = try await BlockStorageWords.specs(of: request, "group_specs")
         try await types.edit(request.parameter("group_type_id")) { $0.specs.merge(sent) { _, new in new } }
         return .object(202) { $0.field("group_specs", sent) }
     }
@@ -141,18 +127,13 @@ struct GroupTypeRoutes: Sendable {
         guard let value = type.specs[key] else {
             throw CloudError.notFound("Group Type \(type.id) has no extra spec with key \(key.prefix(255)).")
         }
-        return Self.echo([key: value])
+        return .object { $0.fields([key: value]) }
     }
 
     private func updateSpec(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let key = request.parameter("key")
-        let sent = try BlockStorageWords.specs(try await request.json(), "body", allowsSpaces: false)
-        guard sent.count == 1 else {
-            throw CloudError.badRequest("Invalid input for field/attribute body. One property is expected.")
-        }
-        guard let value = sent[key] else { throw CloudError.badRequest("Request body and URI mismatch") }
+        let (key, value) = try await BlockStorageWords.spec(of: request)
         try await types.edit(request.parameter("group_type_id")) { $0.specs[key] = value }
-        return Self.echo(sent)
+        return .object { $0.fields([key: value]) }
     }
 
     private func deleteSpec(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {

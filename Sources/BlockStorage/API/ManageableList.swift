@@ -41,7 +41,7 @@ struct ManageableList: Sendable {
                 for resource in page { write(&writer, resource, isDetailed: isDetailed) }
             }
             if let last = page.last, page.count == paging.limit {
-                VolumeWire.nextLink(&writer, linksKey, request, path, marker: Self.marker(last))
+                request.links.next(&writer, linksKey, path, marker: Self.marker(last))
             }
         }
     }

@@ -25,7 +25,7 @@ struct MessageRoutes: Sendable {
         writer.field("created_at", BlockStorageWords.time(message.createdAt))
         writer.field("guaranteed_until", BlockStorageWords.time(message.expiresAt))
         writer.field("request_id", message.requestID)
-        ResourceLinks.write(&writer, request, "messages/\(message.id)")
+        request.links.write(&writer, "messages/\(message.id)")
         writer.field("resource_type", message.resource.rawValue)
         if let id = message.resourceID { writer.field("resource_uuid", id) }
         writer.endObject()
@@ -44,9 +44,7 @@ struct MessageRoutes: Sendable {
                 for message in found { Self.write(&writer, message, request) }
             }
             if context.has(5) {
-                ResourceLinks.next(
-                    &writer, "messages_links", request, "messages", limit: page.limit, last: found.last?.id.rawValue,
-                    count: found.count)
+                request.links.next(&writer, "messages_links", "messages", after: found, limit: page.limit, \.id)
             }
         }
     }

@@ -40,7 +40,7 @@ struct QoSSpecsRoutes: Sendable {
         .object { writer in
             writer.key("qos_specs")
             write(&writer, specs)
-            ResourceLinks.write(&writer, request, "qos-specs/\(specs.id)")
+            request.links.write(&writer, "qos-specs/\(specs.id)")
         }
     }
 
@@ -54,9 +54,7 @@ struct QoSSpecsRoutes: Sendable {
             writer.array("qos_specs") { writer in
                 for specs in found { Self.write(&writer, specs) }
             }
-            ResourceLinks.next(
-                &writer, "qos_specs_links", request, "qos-specs", limit: page.limit, last: found.last?.id.rawValue,
-                count: found.count)
+            request.links.next(&writer, "qos_specs_links", "qos-specs", after: found, limit: page.limit, \.id)
         }
     }
 
@@ -79,9 +77,7 @@ struct QoSSpecsRoutes: Sendable {
             case .double(let number): values[key] = "\(number)"
             case .bool(let flag): values[key] = flag ? "True" : "False"
             default:
-                throw CloudError.badRequest(
-                    "Invalid input received: \(key.prefix(64)) has a value that is no text, or too long.",
-                    kind: "InvalidInput")
+                throw VolumeErrors.invalidInput("\(key.prefix(64)) has a value that is no text, or too long.")
             }
         }
         return values

@@ -67,26 +67,20 @@ struct ResourceListReader: Sendable {
                 let words = part.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
                 return .init(
                     BlockStorageWords.trimmed(words.first.map(String.init) ?? ""),
-                    isDescending: try isDescending(words.count > 1 ? String(words[1]) : "", fallback))
+                    isDescending: try isDescending(words.count > 1 ? String(words[1]) : ""))
             }
         }
         guard request.query("sort_key") != nil || request.query("sort_dir") != nil else { return [fallback] }
         return [
             .init(
                 BlockStorageWords.trimmed(request.query("sort_key") ?? "created_at"),
-                isDescending: try isDescending(request.query("sort_dir") ?? "desc", fallback))
+                isDescending: try isDescending(request.query("sort_dir") ?? "desc"))
         ]
     }
 
-    private static func isDescending(_ text: String, _ fallback: ResourcePage.Sort) throws -> Bool {
-        switch BlockStorageWords.trimmed(text) {
-        case "": return true
-        case "desc": return true
-        case "asc": return false
-        default:
-            throw CloudError.badRequest(
-                "Invalid input received: Unknown sort direction, must be 'desc' or 'asc'.", kind: "InvalidInput")
-        }
+    /// Descending where nothing is said.
+    private static func isDescending(_ text: String) throws -> Bool {
+        try BlockStorageWords.trimmed(text).isEmpty || VolumeWire.isDescending(text)
     }
 
     // MARK: Filters
@@ -126,11 +120,7 @@ struct ResourceListReader: Sendable {
             }
             if isLike { filter.contains[field] = value } else { filter.equals[field] = value }
         }
-        guard refused.isEmpty else {
-            throw CloudError.badRequest(
-                "Invalid filters \(refused.map { String($0.prefix(64)) }.joined(separator: ",")) are found in query "
-                    + "options.")
-        }
+        try VolumeWire.refuse(refused)
         return filter
     }
 }
@@ -203,6 +193,25 @@ enum BlockStorageWords {
         return specs
     }
 
+    /// The specifications that a body gives to a type.
+    static func specs(of request: APIRequest, _ name: String) async throws -> [String: String] {
+        var reader = try ObjectReader(try await request.json(), path: "body")
+        guard let value = reader.value(name) else { throw reader.missing(name) }
+        try reader.finish()
+        return try specs(value, name, allowsSpaces: false)
+    }
+
+    /// The one specification that the path names, and the body gives.
+    static func spec(of request: APIRequest) async throws -> (key: String, value: String) {
+        let key = request.parameter("key")
+        let sent = try specs(try await request.json(), "body", allowsSpaces: false)
+        guard sent.count == 1 else {
+            throw CloudError.badRequest("Invalid input for field/attribute body. One property is expected.")
+        }
+        guard let value = sent[key] else { throw CloudError.badRequest("Request body and URI mismatch") }
+        return (key, value)
+    }
+
     private static func isSpecKey(_ key: String, allowsSpaces: Bool) -> Bool {
         (1...255).contains(key.utf8.count)
             && key.utf8.allSatisfy { byte in
@@ -223,40 +232,6 @@ enum BlockStorageWords {
     }
 }
 
-/// `links` of objects and `…_links` of pages, with the project in the path where the caller had it there.
-enum ResourceLinks {
-    private static func project(_ request: APIRequest) -> String {
-        request.parameters["project_id"].map { "/\($0)" } ?? ""
-    }
-
-    static func write(_ writer: inout JSONWriter, _ request: APIRequest, _ path: String) {
-        writer.array("links") { writer in
-            link(&writer, "self", "\(request.serviceURL)/v3\(project(request))/\(path)")
-            link(&writer, "bookmark", "\(request.serviceURL)\(project(request))/\(path)")
-        }
-    }
-
-    /// After a full page: the same query with another marker.
-    static func next(
-        _ writer: inout JSONWriter, _ key: StaticString, _ request: APIRequest, _ path: String, limit: Int,
-        last: String?, count: Int
-    ) {
-        guard let last, count > 0, limit <= count else { return }
-        var query = ""
-        for (name, value) in request.http.query where name != "marker" {
-            query += "\(Percent.encode(name))=\(Percent.encode(value))&"
-        }
-        writer.array(key) { writer in
-            link(
-                &writer, "next",
-                "\(request.serviceURL)/v3\(project(request))/\(path)?\(query)marker=\(Percent.encode(last))")
-        }
-    }
-
-    private static func link(_ writer: inout JSONWriter, _ rel: String, _ href: String) {
-        writer.beginObject()
-        writer.field("rel", rel)
-        writer.field("href", href)
-        writer.endObject()
-    }
+extension APIRequest {
+    var links: Links { Links(self, version: "/v3") }
 }

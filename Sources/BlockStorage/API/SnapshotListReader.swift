@@ -14,9 +14,6 @@ struct SnapshotListReader {
     private static let common: Set<String> = [
         "name", "status", "volume_id", "metadata", "availability_zone", "consumes_quota", "created_at", "updated_at",
     ]
-    private static let paging: Set<String> = [
-        "limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count", "all_tenants",
-    ]
 
     struct Wanted {
         var query: SnapshotQuery
@@ -25,9 +22,7 @@ struct SnapshotListReader {
 
     func read(maximum: Int) throws -> Wanted {
         var query = SnapshotQuery()
-        let isAdministrator = context.allowsAllProjects
-        let seesAll = try isAdministrator && (request.queryBool("all_tenants") ?? false)
-        query.project = seesAll ? nil : try context.requireProject()
+        query.project = try VolumeWire.project(request, context)
         let paging = try VolumeWire.paging(request, maximum: maximum)
         query.limit = paging.limit
         query.offset = paging.offset
@@ -37,20 +32,7 @@ struct SnapshotListReader {
             guard let key = SnapshotQuery.SortKey(rawValue: name) else { throw VolumeWire.invalidSortKey(part.key) }
             return (key, part.isDescending)
         }
-        var refused: [String] = []
-        for (name, value) in request.http.query where !Self.paging.contains(name) {
-            let plain = name.hasSuffix("~") ? String(name.dropLast()) : name
-            if !isAdministrator, !Self.common.contains(plain) || name != plain && !context.has(34) {
-                refused.append(name)
-                continue
-            }
-            try filter(&query, name, value)
-        }
-        if !refused.isEmpty, context.has(31) {
-            throw CloudError.badRequest(
-                "Invalid filters \(refused.map { String($0.prefix(64)) }.joined(separator: ",")) are found in query "
-                    + "options.")
-        }
+        try VolumeWire.readFilters(request, context, common: Self.common) { try filter(&query, $0, $1) }
         let isCounted = try context.has(45) && (request.queryBool("with_count") ?? false)
         return Wanted(query: query, isCounted: isCounted)
     }

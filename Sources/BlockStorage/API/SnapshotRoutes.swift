@@ -45,11 +45,9 @@ struct SnapshotRoutes: Sendable {
             writer.array("snapshots") { writer in
                 for snapshot in page.snapshots { view(&writer, snapshot, context, isDetailed: isDetailed) }
             }
-            if let last = page.snapshots.last, page.snapshots.count == wanted.query.limit {
-                VolumeWire.nextLink(
-                    &writer, "snapshots_links", request, isDetailed ? "snapshots/detail" : "snapshots",
-                    marker: last.id.rawValue)
-            }
+            request.links.next(
+                &writer, "snapshots_links", isDetailed ? "snapshots/detail" : "snapshots", after: page.snapshots,
+                limit: wanted.query.limit, \.id)
             if let count = page.count { writer.field("count", count) }
         }
     }
@@ -146,12 +144,8 @@ struct SnapshotRoutes: Sendable {
     // MARK: Actions
 
     private func act(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let body = try await request.json()
+        let (name, value) = try await request.action()
         let id = request.id("snapshot_id", VolumeSnapshotTag.self)
-        guard case .object(let fields) = body, let name = fields.keys.first, fields.count == 1 else {
-            throw CloudError.badRequest("Malformed request body: one action is expected")
-        }
-        let value = fields[name] ?? .null
         switch name {
         case "os-reset_status":
             var reader = try ObjectReader(value, path: name)
@@ -181,7 +175,7 @@ struct SnapshotRoutes: Sendable {
         default:
             // The object is asked for first, so that an unknown action tells nothing of a foreign snapshot.
             _ = try await snapshots.snapshot(id, for: context)
-            throw CloudError.badRequest("There is no such action: \(name.prefix(64))")
+            throw APIRequest.noSuchAction(name)
         }
         return HTTPResponse(status: 202)
     }

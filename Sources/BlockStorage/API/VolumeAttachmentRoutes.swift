@@ -66,7 +66,7 @@ struct VolumeAttachmentRoutes: Sendable {
 
     /// Keys of storage are for who attaches: Compute, an administrator, or the owner of what is no server's.
     private static func mayOpen(_ attachment: VolumeAttachment, _ context: CallContext) -> Bool {
-        !attachment.isComputes || context.principal.hasRole("service") || context.isAdmin
+        !attachment.isComputes || context.isAdminOrService
     }
 
     private static func view(

@@ -88,9 +88,7 @@ struct VolumeGroupRoutes: Sendable {
                     }
                 }
             }
-            ResourceLinks.next(
-                &writer, "group_links", request, "groups", limit: page.limit, last: found.last?.id.rawValue,
-                count: found.count)
+            request.links.next(&writer, "group_links", "groups", after: found, limit: page.limit, \.id)
         }
     }
 
@@ -171,19 +169,16 @@ struct VolumeGroupRoutes: Sendable {
     // MARK: Actions
 
     private func act(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let fields = try await request.json().object ?? [:]
-        guard fields.count == 1, let name = fields.keys.first else {
-            throw CloudError.badRequest("Malformed request body: one action is expected")
-        }
+        let (name, value) = try await request.action()
         let id: VolumeGroupID = request.id("group_id")
         switch name {
         case "delete":
-            var reader = try ObjectReader(fields[name], path: name)
+            var reader = try ObjectReader(value, path: name)
             let deletesVolumes = try reader.looseBool("delete-volumes") ?? false
             try reader.finish()
             try await groups.delete(id, deletesVolumes: deletesVolumes, for: context, as: "group:delete")
         case "reset_status" where context.has(20):
-            var reader = try ObjectReader(fields[name], path: name)
+            var reader = try ObjectReader(value, path: name)
             let word = try reader.requiredString("status").lowercased()
             guard let status = VolumeGroupStatus(rawValue: word) else {
                 throw reader.invalid("status", .string(word), "is not a 'group_status'")
@@ -198,11 +193,11 @@ struct VolumeGroupRoutes: Sendable {
             try await refuseReplication(id, context, "group:failover_replication")
         case "list_replication_targets" where context.has(38):
             _ = try await groups.group(id, for: context, as: "group:list_replication_targets")
-            try ObjectReader(fields[name], path: name).finish()
+            try ObjectReader(value, path: name).finish()
             return .object { $0.array("replication_targets") { _ in } }
         default:
             _ = try await groups.group(id, for: context, as: "group:get")
-            throw CloudError.badRequest("There is no such action: \(name.prefix(64))")
+            throw APIRequest.noSuchAction(name)
         }
         return HTTPResponse(status: 202)
     }

@@ -15,9 +15,6 @@ struct VolumeListReader {
         "name", "status", "metadata", "bootable", "migration_status", "availability_zone", "group_id", "size",
         "created_at", "updated_at", "consumes_quota", "glance_metadata",
     ]
-    private static let paging: Set<String> = [
-        "limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count", "all_tenants",
-    ]
 
     struct Wanted {
         var query: VolumeQuery
@@ -26,9 +23,7 @@ struct VolumeListReader {
 
     func read(maximum: Int, isPaged: Bool = true) throws -> Wanted {
         var query = VolumeQuery()
-        let isAdministrator = context.allowsAllProjects
-        let seesAll = try isAdministrator && (request.queryBool("all_tenants") ?? false)
-        query.project = seesAll ? nil : try context.requireProject()
+        query.project = try VolumeWire.project(request, context)
         if isPaged {
             let paging = try VolumeWire.paging(request, maximum: maximum)
             query.limit = paging.limit
@@ -40,20 +35,7 @@ struct VolumeListReader {
                 return (key, part.isDescending)
             }
         }
-        var refused: [String] = []
-        for (name, value) in request.http.query where !Self.paging.contains(name) {
-            let plain = name.hasSuffix("~") ? String(name.dropLast()) : name
-            if !isAdministrator, !Self.common.contains(plain) || name != plain && !context.has(34) {
-                refused.append(name)
-                continue
-            }
-            try filter(&query, name, value)
-        }
-        if !refused.isEmpty, context.has(31) {
-            throw CloudError.badRequest(
-                "Invalid filters \(refused.map { String($0.prefix(64)) }.joined(separator: ",")) are found in query "
-                    + "options.")
-        }
+        try VolumeWire.readFilters(request, context, common: Self.common) { try filter(&query, $0, $1) }
         let isCounted = try context.has(45) && (request.queryBool("with_count") ?? false)
         return Wanted(query: query, isCounted: isCounted)
     }

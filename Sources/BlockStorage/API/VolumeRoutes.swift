@@ -43,11 +43,9 @@ struct VolumeRoutes: Sendable {
                     if isDetailed { view.detail(&writer, volume) } else { view.summary(&writer, volume) }
                 }
             }
-            if let last = page.volumes.last, page.volumes.count == wanted.query.limit {
-                VolumeWire.nextLink(
-                    &writer, "volumes_links", request, isDetailed ? "volumes/detail" : "volumes",
-                    marker: last.id.rawValue)
-            }
+            request.links.next(
+                &writer, "volumes_links", isDetailed ? "volumes/detail" : "volumes", after: page.volumes,
+                limit: wanted.query.limit, \.id)
             if let count = page.count { writer.field("count", count) }
         }
     }

@@ -34,7 +34,7 @@ struct VolumeTransferRoutes: Sendable {
 
     /// Both paths link to the old one, as upstream's view does.
     private static func links(_ writer: inout JSONWriter, _ transfer: VolumeTransfer, _ request: APIRequest) {
-        ResourceLinks.write(&writer, request, "os-volume-transfer/\(transfer.id)")
+        request.links.write(&writer, "os-volume-transfer/\(transfer.id)")
     }
 
     private static func summary(_ writer: inout JSONWriter, _ transfer: VolumeTransfer, _ request: APIRequest) {
@@ -88,9 +88,7 @@ struct VolumeTransferRoutes: Sendable {
                     }
                 }
             }
-            ResourceLinks.next(
-                &writer, "transfers_links", request, path, limit: page.limit, last: found.last?.id.rawValue,
-                count: found.count)
+            request.links.next(&writer, "transfers_links", path, after: found, limit: page.limit, \.id)
         }
     }
 

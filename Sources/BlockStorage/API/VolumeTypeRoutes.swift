@@ -86,9 +86,7 @@ struct VolumeTypeRoutes: Sendable {
             writer.array("volume_types") { writer in
                 for type in found { write(&writer, type, context) }
             }
-            ResourceLinks.next(
-                &writer, "volume_type_links", request, "types", limit: page.limit, last: found.last?.id.rawValue,
-                count: found.count)
+            request.links.next(&writer, "volume_type_links", "types", after: found, limit: page.limit, \.id)
         }
     }
 

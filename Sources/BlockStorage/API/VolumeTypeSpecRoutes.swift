@@ -36,7 +36,7 @@ struct VolumeTypeSpecRoutes: Sendable {
         guard let value = VolumeTypeRoutes.visibleSpecs(type.extraSpecs, context)[key] else {
             throw Self.missing(type.id.rawValue, key)
         }
-        return Self.answer([key: value])
+        return .object { $0.fields([key: value]) }
     }
 
     private static func missing(_ id: String, _ key: String) -> CloudError {
@@ -45,33 +45,16 @@ struct VolumeTypeSpecRoutes: Sendable {
             kind: "VolumeTypeExtraSpecsNotFound")
     }
 
-    private static func answer(_ specs: [String: String]) -> HTTPResponse {
-        .object { writer in
-            for (key, value) in specs.sorted(by: { $0.key < $1.key }) {
-                writer.key(dynamic: key)
-                writer.value(value)
-            }
-        }
-    }
-
     private func create(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        var reader = try ObjectReader(try await request.json(), path: "body")
-        guard let value = reader.value("extra_specs") else { throw reader.missing("extra_specs") }
-        try reader.finish()
-        let sent = try BlockStorageWords.specs(value, "extra_specs", allowsSpaces: false)
+        let sent = try await BlockStorageWords.specs(of: request, "extra_specs")
         _ = try await types.editExtraSpecs(request.parameter("type_id")) { $0.merge(sent) { _, new in new } }
         return .object { $0.field("extra_specs", sent) }
     }
 
     private func update(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let key = request.parameter("key")
-        let sent = try BlockStorageWords.specs(try await request.json(), "body", allowsSpaces: false)
-        guard sent.count == 1 else {
-            throw CloudError.badRequest("Invalid input for field/attribute body. One property is expected.")
-        }
-        guard let value = sent[key] else { throw CloudError.badRequest("Request body and URI mismatch") }
+        let (key, value) = try await BlockStorageWords.spec(of: request)
         _ = try await types.editExtraSpecs(request.parameter("type_id")) { $0[key] = value }
-        return Self.answer(sent)
+        return .object { $0.fields([key: value]) }
     }
 
     private func delete(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
@@ -100,20 +83,17 @@ struct VolumeTypeSpecRoutes: Sendable {
     }
 
     private func act(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let fields = try await request.json().object ?? [:]
-        guard fields.count == 1, let name = fields.keys.first else {
-            throw CloudError.badRequest("Malformed request body: one action is expected")
-        }
+        let (name, value) = try await request.action()
         let policy: PolicyName
         switch name {
         case "addProjectAccess": policy = "volume_extension:volume_type_access:addProjectAccess"
         case "removeProjectAccess": policy = "volume_extension:volume_type_access:removeProjectAccess"
         default:
             try context.authorize(PolicyTarget(project: context.projectID))
-            throw CloudError.badRequest("There is no such action: \(name.prefix(64))")
+            throw APIRequest.noSuchAction(name)
         }
         try context.authorize(PolicyTarget(project: context.projectID), as: policy)
-        var reader = try ObjectReader(fields[name], path: name)
+        var reader = try ObjectReader(value, path: name)
         let project = try reader.requiredString("project", 1...255)
         try reader.finish()
         try await types.setAccess(

@@ -13,6 +13,7 @@ struct VolumeView {
     /// The answers of a create and an update leave out what upstream's extensions add to a read.
     private let isRead: Bool
     private let isAdministrator: Bool
+    private let seesHosts: Bool
 
     init(_ request: APIRequest, _ context: CallContext, _ page: VolumeEngine.Page, isRead: Bool = true) {
         self.isRead = isRead
@@ -20,13 +21,14 @@ struct VolumeView {
         self.context = context
         self.page = page
         isAdministrator = context.isAdmin
+        seesHosts = context.isAdminOrService
     }
 
     func summary(_ writer: inout JSONWriter, _ volume: Volume) {
         writer.beginObject()
         writer.field("id", volume.id)
         writer.field("name", volume.name)
-        VolumeWire.links(&writer, request, "volumes", volume.id.rawValue)
+        request.links.write(&writer, "volumes/\(volume.id)")
         writer.endObject()
     }
 
@@ -44,7 +46,7 @@ struct VolumeView {
         writer.field("snapshot_id", volume.snapshotID)
         writer.field("source_volid", volume.sourceVolumeID)
         writer.field("metadata", metadata(volume))
-        VolumeWire.links(&writer, request, "volumes", volume.id.rawValue)
+        request.links.write(&writer, "volumes/\(volume.id)")
         writer.field("user_id", volume.userID)
         writer.field("bootable", volume.isBootable ? "true" : "false")
         writer.field("encrypted", volume.keyID != nil)
@@ -112,8 +114,7 @@ struct VolumeView {
                 writer.field("attachment_id", attachment.id)
                 writer.field("volume_id", volume.id)
                 writer.field("server_id", attachment.server)
-                let seesHost = isAdministrator || context.principal.hasRole("service")
-                writer.field("host_name", seesHost ? attachment.host : nil)
+                writer.field("host_name", seesHosts ? attachment.host : nil)
                 writer.field("device", attachment.device)
                 writer.field("attached_at", BlockStorageWords.time(attachment.attachedAt))
                 writer.endObject()

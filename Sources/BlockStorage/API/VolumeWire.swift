@@ -8,42 +8,6 @@ import PolicyKit
 
 /// Shapes and checks that volumes, snapshots and attachments share.
 enum VolumeWire {
-    // MARK: Written
-
-    /// `/v3/{project}` or `/v3`, as the request had it.
-    private static func base(_ request: APIRequest, version: String = "/v3") -> String {
-        request.serviceURL + version + (request.parameters["project_id"].map { "/\($0)" } ?? "")
-    }
-
-    static func links(_ writer: inout JSONWriter, _ request: APIRequest, _ collection: String, _ id: String) {
-        writer.array("links") { writer in
-            link(&writer, "self", "\(base(request))/\(collection)/\(id)")
-            link(&writer, "bookmark", "\(base(request, version: ""))/\(collection)/\(id)")
-        }
-    }
-
-    static func link(_ writer: inout JSONWriter, _ rel: String, _ href: String) {
-        writer.beginObject()
-        writer.field("rel", rel)
-        writer.field("href", href)
-        writer.endObject()
-    }
-
-    /// `volumes_links` and the like: the same query with another marker, after a full page.
-    static func nextLink(
-        _ writer: inout JSONWriter, _ key: StaticString, _ request: APIRequest, _ path: String, marker: String
-    ) {
-        var query = ""
-        for (name, value) in request.http.query where name != "marker" {
-            query += "\(Percent.encode(name))=\(Percent.encode(value))&"
-        }
-        writer.array(key) { writer in
-            link(&writer, "next", "\(base(request))/\(path)?\(query)marker=\(Percent.encode(marker))")
-        }
-    }
-
-    // MARK: Read
-
     struct Paging {
         var limit: Int
         var offset: Int
@@ -53,12 +17,7 @@ enum VolumeWire {
 
     /// cinder: api/common.py, `get_pagination_params` and `get_sort_params`.
     static func paging(_ request: APIRequest, maximum: Int) throws -> Paging {
-        var limit = maximum
-        if let text = request.query("limit") {
-            guard let number = Int(text) else { throw CloudError.badRequest("limit param must be an integer") }
-            guard number >= 0 else { throw CloudError.badRequest("limit param must be positive") }
-            limit = min(number, maximum)
-        }
+        let limit = try ResourceListReader.limit(request, maximum: maximum)
         var offset = 0
         if let text = request.query("offset") {
             guard let number = Int(text), (0...Int(Int32.max)).contains(number) else {
@@ -85,7 +44,7 @@ enum VolumeWire {
         }
     }
 
-    private static func isDescending(_ word: String) throws -> Bool {
+    static func isDescending(_ word: String) throws -> Bool {
         switch BlockStorageWords.trimmed(word) {
         case "desc": return true
         case "asc": return false
@@ -96,6 +55,45 @@ enum VolumeWire {
 
     static func invalidSortKey(_ key: String) -> CloudError {
         VolumeErrors.invalidInput("Sort key supplied is invalid: \(key.prefix(64))")
+    }
+
+    /// Whose rows a list shows. Nil: everybody's, as an administrator may ask for.
+    static func project(_ request: APIRequest, _ context: CallContext) throws -> ProjectID? {
+        let seesAll = try context.allowsAllProjects && (request.queryBool("all_tenants") ?? false)
+        return seesAll ? nil : try context.requireProject()
+    }
+
+    /// What says which page a list shows, and is no filter.
+    private static let pagingNames: Set<String> = [
+        "limit", "marker", "offset", "sort", "sort_key", "sort_dir", "with_count", "all_tenants",
+    ]
+
+    /// Hands over each filter of the query. From callers that are no administrators only those in `common` count:
+    /// others are refused from 3.31, and ignored before.
+    static func readFilters(
+        _ request: APIRequest, _ context: CallContext, common: Set<String>,
+        _ body: (_ name: String, _ value: String) throws -> Void
+    ) throws {
+        let isAdministrator = context.allowsAllProjects
+        var refused: [String] = []
+        for (name, value) in request.http.query where !pagingNames.contains(name) {
+            let plain = name.hasSuffix("~") ? String(name.dropLast()) : name
+            if !isAdministrator, !common.contains(plain) || name != plain && !context.has(34) {
+                refused.append(name)
+            } else {
+                try body(name, value)
+            }
+        }
+        if context.has(31) { try refuse(refused) }
+    }
+
+    /// Throws `.badRequest` unless there are none.
+    static func refuse(_ filters: [String]) throws {
+        guard filters.isEmpty else {
+            throw CloudError.badRequest(
+                "Invalid filters \(filters.map { String($0.prefix(64)) }.joined(separator: ",")) are found in query "
+                    + "options.")
+        }
     }
 
     /// `created_at=gt:2018-01-01T00:00:00,lt:…` (3.60).

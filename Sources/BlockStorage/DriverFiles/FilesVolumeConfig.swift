@@ -3,7 +3,7 @@ import BlockStorageDriverKit
 import ConfigKit
 
 /// Volumes as files in a folder.
-package struct FilesVolumeConfig: ConfigSection {
+package struct FilesVolumeConfig: VolumeDriverConfig {
     package static let section = "volume-files"
     package static let title = "Volumes in files"
 
@@ -32,7 +32,4 @@ package struct FilesVolumeConfig: ConfigSection {
     }
 
     var layersDirectory: String { directory ?? "\(stateDirectory)/volumes" }
-    var copyLimits: DiskImageTool.CopyLimits {
-        .init(parallel: parallelCopies, bytesPerSecond: copyLimitMiB == 0 ? nil : Int64(copyLimitMiB) << 20)
-    }
 }

@@ -3,7 +3,7 @@ import BlockStorageDriverKit
 import ConfigKit
 
 /// Volumes that hosts reach over iSCSI.
-package struct ISCSIVolumeConfig: ConfigSection {
+package struct ISCSIVolumeConfig: VolumeDriverConfig {
     package static let section = "volume-iscsi"
     package static let title = "Volumes over iSCSI"
 
@@ -66,8 +66,5 @@ package struct ISCSIVolumeConfig: ConfigSection {
     var exportsDirectory: String { "\(stateDirectory)/iscsi-exports" }
     var portalAddress: String {
         portal ?? (hostAddress.contains(":") ? "[\(hostAddress)]:3260" : "\(hostAddress):3260")
-    }
-    var copyLimits: DiskImageTool.CopyLimits {
-        .init(parallel: parallelCopies, bytesPerSecond: copyLimitMiB == 0 ? nil : Int64(copyLimitMiB) << 20)
     }
 }

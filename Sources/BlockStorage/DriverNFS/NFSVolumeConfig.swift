@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import BlockStorageDriverFiles
+import BlockStorageDriverKit
 import ConfigKit
 
 /// Volumes as files on a share of an NFS server.
-package struct NFSVolumeConfig: ConfigSection {
+package struct NFSVolumeConfig: VolumeDriverConfig {
     package static let section = "volume-nfs"
     package static let title = "Volumes on NFS"
 

@@ -4,7 +4,7 @@ import ConfigKit
 import LinuxKit
 
 /// Volumes as images of a Ceph cluster.
-package struct RBDVolumeConfig: ConfigSection {
+package struct RBDVolumeConfig: VolumeDriverConfig {
     package static let section = "volume-ceph"
     package static let title = "Volumes in Ceph"
 
@@ -41,7 +41,4 @@ package struct RBDVolumeConfig: ConfigSection {
     }
 
     var scratchDirectory: String { "\(stateDirectory)/volumes-ceph" }
-    var copyLimits: DiskImageTool.CopyLimits {
-        .init(parallel: parallelCopies, bytesPerSecond: copyLimitMiB == 0 ? nil : Int64(copyLimitMiB) << 20)
-    }
 }

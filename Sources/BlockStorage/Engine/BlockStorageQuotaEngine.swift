@@ -13,12 +13,7 @@ package struct BlockStorageQuotaEngine: Sendable {
         quotas = BlockStorageQuotas(parts)
     }
 
-    package struct Usage: Sendable {
-        package var limits: [String: Int]
-        package var used: [String: Int]
-    }
-
-    package func usage(of project: ProjectID) async throws -> Usage {
+    package func usage(of project: ProjectID) async throws -> QuotaUsage {
         let (parts, quotas) = (parts, quotas)
         return try await parts.database.read { try Self.usage(of: project, parts, quotas, $0) }
     }
@@ -26,7 +21,7 @@ package struct BlockStorageQuotaEngine: Sendable {
     private static func usage(
         of project: ProjectID, _ parts: BlockStorageParts, _ quotas: BlockStorageQuotas,
         _ transaction: any Transaction
-    ) throws -> Usage {
+    ) throws -> QuotaUsage {
         var used: [String: Int] = [:]
         for resource in parts.config.quota.limits.keys {
             used[resource] = try quotas.used(resource, by: project, transaction)
@@ -37,7 +32,7 @@ package struct BlockStorageQuotaEngine: Sendable {
                 used[name] = try quotas.used(name, by: project, type: type.id, transaction)
             }
         }
-        return Usage(limits: try quotas.engine(transaction).limits(of: project, transaction), used: used)
+        return QuotaUsage(limits: try quotas.engine(transaction).limits(of: project, transaction), used: used)
     }
 
     /// Of projects that have no limits of their own.
@@ -53,7 +48,7 @@ package struct BlockStorageQuotaEngine: Sendable {
             let engine = try quotas.engine(transaction)
             let usage = try Self.usage(of: project, parts, quotas, transaction)
             for (resource, limit) in limits.sorted(by: { $0.key < $1.key }) {
-                let used = usage.used[resource] ?? 0
+                let used = usage.use(of: resource)
                 guard limit < 0 || limit >= used || resource == "per_volume_gigabytes" else {
                     throw CloudError.badRequest(
                         "Quota \(resource) limit must be equal or greater than existing resources. Current usage is "

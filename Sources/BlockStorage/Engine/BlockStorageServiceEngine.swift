@@ -73,9 +73,7 @@ package struct BlockStorageServiceEngine: Sendable {
             throw Self.notFound(host, binary)
         }
         guard binary == Self.volumeBinary else {
-            throw CloudError.badRequest(
-                "Invalid input received: \(binary) is a part of every controller and cannot be disabled.",
-                kind: "InvalidInput")
+            throw VolumeErrors.invalidInput("\(binary) is a part of every controller and cannot be disabled.")
         }
         let (stores, now) = (parts.stores, parts.clock.now())
         let isFound = try await parts.database.write {

@@ -101,7 +101,7 @@ package enum CreateBackupSaga: Saga {
             guard backup.sagaRun == run else { return true }
             backup.objectCount = done.content?.objectCount ?? 0
             try stores.backups.update(backup, at: now, transaction)
-            _ = try stores.backups.settle(
+            try stores.backups.settle(
                 backup.id, .available, failReason: nil, heldBy: run, at: now, transaction)
             return true
         }
@@ -113,9 +113,8 @@ package enum CreateBackupSaga: Saga {
         let (stores, run, now) = (parts.stores, SagaRun.id, parts.clock.now())
         try await parts.database.write { transaction in
             try release(ledger, .failed, run, now, parts, transaction)
-            guard let backup = try stores.backups.backup(ledger.backup, transaction),
-                try stores.backups.settle(
-                    backup.id, .error, failReason: error.message, heldBy: run, at: now, transaction)
+            guard let backup = try stores.backups.settle(
+                ledger.backup, .error, failReason: error.message, heldBy: run, at: now, transaction)
             else { return }
             try parts.note(
                 .backup, backup.id.rawValue, of: backup.projectID, .createBackup, .backupFailed,
@@ -133,14 +132,11 @@ package enum CreateBackupSaga: Saga {
         let stores = parts.stores
         try stores.locks.releaseAll(of: run.rawValue, transaction)
         if let id = ledger.snapshot, !ledger.isTemporary {
-            guard let snapshot = try stores.snapshots.snapshot(id, transaction), snapshot.sagaRun == run,
-                let status = snapshot.status.after(.backupEnded)
-            else { return }
-            _ = try stores.snapshots.move(snapshot, to: status, run: nil, at: now, transaction)
-        } else if let volume = try stores.volumes.volume(ledger.volume, transaction), volume.sagaRun == run,
-            let state = volume.state.after(end == .finished ? .workFinished(.backUp) : .workFailed(.backUp))
-        {
-            _ = try stores.volumes.move(volume, to: state, run: nil, at: now, transaction)
+            try stores.snapshots.settle(id, on: .backupEnded, heldBy: run, at: now, transaction)
+        } else {
+            try stores.volumes.settle(
+                ledger.volume, on: end == .finished ? .workFinished(.backUp) : .workFailed(.backUp), heldBy: run,
+                at: now, transaction)
         }
     }
 }

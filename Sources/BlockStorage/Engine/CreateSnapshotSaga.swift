@@ -5,12 +5,13 @@ import ComputeContract
 import DatabaseKit
 import TaskKit
 
-/// Freezes a volume's bytes, or takes over what the backend has as a snapshot of it already. Where the storage freezes the file itself, a guest that has it open moves on to a new one.
+/// Freezes a volume's bytes, or takes over what the backend has as a snapshot of it already. Where the storage freezes
+/// the file itself, a guest that has it open moves on to a new one.
 package enum CreateSnapshotSaga: Saga {
     package static let name: StaticString = "volume-snapshot.create"
     package static let deadline = Duration.seconds(3600)
 
-    package struct Ledger: Codable, Sendable {
+    package struct Ledger: Codable, Sendable, VolumeLedger {
         package var snapshot: VolumeSnapshotID
         package var volume: VolumeID
         package var requestID: String
@@ -47,10 +48,6 @@ package enum CreateSnapshotSaga: Saga {
         try await parts.unlock(id)
         throw SagaRetry(
             after: .milliseconds(300), because: CloudError(.conflict, "Volume \(id) is being attached for too long."))
-    }
-
-    private static func unlock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
-        try await parts.unlock(ledger.volume)
     }
 
     // MARK: Freeze
@@ -165,20 +162,10 @@ package enum CreateSnapshotSaga: Saga {
                 guard var moved = try stores.attachments.attachment(id, transaction), moved.connection != nil else {
                     return
                 }
-                moved.connection = stored(connection, keepingLimitsOf: moved.connection)
+                moved.move(to: connection)
                 try stores.attachments.update(moved, transaction)
             }
         }
-    }
-
-    /// What the control plane put into the connection stays in it; the key stays with the keys.
-    private static func stored(
-        _ new: VolumeConnection, keepingLimitsOf old: VolumeConnection?
-    ) -> VolumeConnection {
-        var connection = new
-        connection.limits = old?.limits
-        connection.passphrase = nil
-        return connection
     }
 
     // MARK: Finish
@@ -215,10 +202,9 @@ package enum CreateSnapshotSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.snapshot, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            guard let snapshot = try stores.snapshots.snapshot(id, transaction), snapshot.sagaRun == run,
-                let status = snapshot.status.after(.createFailed)
+            guard let snapshot = try stores.snapshots.settle(
+                id, on: .createFailed, heldBy: run, at: now, transaction)
             else { return }
-            _ = try stores.snapshots.move(snapshot, to: status, run: nil, at: now, transaction)
             try parts.note(
                 .snapshot, id.rawValue, of: snapshot.projectID, .createSnapshot, .snapshotFailed,
                 request: ledger.requestID, transaction)

@@ -118,12 +118,12 @@ package enum CreateVolumeSaga: Saga {
                 id: image.id.rawValue, format: image.diskFormat ?? "raw", virtualSizeBytes: image.virtualSizeBytes)
         case .snapshot(let id):
             guard let snapshot = try await parts.database.read({ try stores.snapshots.snapshot(id, $0) }) else {
-                throw CloudError.notFound("Snapshot \(id) could not be found.", kind: "SnapshotNotFound")
+                throw VolumeErrors.notFound(id)
             }
             return .snapshot(try await parts.handle(snapshot))
         case .volume(let id):
             guard let volume = try await parts.volume(id) else {
-                throw CloudError.notFound("Volume \(id) could not be found.", kind: "VolumeNotFound")
+                throw VolumeErrors.notFound(id)
             }
             return .volume(try await parts.handle(volume))
         }
@@ -189,10 +189,9 @@ package enum CreateVolumeSaga: Saga {
             try stores.locks.releaseAll(of: run.rawValue, transaction)
             var isForeign = false
             if case .foreign = ledger.source { isForeign = true }
-            guard let volume = try stores.volumes.volume(id, transaction), volume.sagaRun == run,
-                let state = volume.state.after(isForeign ? .manageFailed : .createFailed)
+            guard let volume = try stores.volumes.settle(
+                id, on: isForeign ? .manageFailed : .createFailed, heldBy: run, at: now, transaction)
             else { return }
-            _ = try stores.volumes.move(volume, to: state, run: nil, at: now, transaction)
             let isPlaced = error.kind != "NoValidBackend"
             var action = VolumeMessage.Action.createVolume
             if case .image = ledger.source { action = .copyImageToVolume }

@@ -45,9 +45,8 @@ package enum DeleteBackupSaga: Saga {
     package static func failed(_ ledger: Ledger, _ error: CloudError, _ parts: BlockStorageParts) async throws {
         let (stores, id, run, now) = (parts.stores, ledger.backup, SagaRun.id, parts.clock.now())
         try await parts.database.write { transaction in
-            guard let backup = try stores.backups.backup(id, transaction),
-                try stores.backups.settle(
-                    id, .errorDeleting, failReason: error.message, heldBy: run, at: now, transaction)
+            guard let backup = try stores.backups.settle(
+                id, .errorDeleting, failReason: error.message, heldBy: run, at: now, transaction)
             else { return }
             try parts.note(
                 .backup, id.rawValue, of: backup.projectID, .deleteBackup, .backupDeleteFailed,

@@ -9,7 +9,7 @@ package enum DeleteSnapshotSaga: Saga {
     package static let name: StaticString = "volume-snapshot.delete"
     package static let deadline = Duration.seconds(3600)
 
-    package struct Ledger: Codable, Sendable {
+    package struct Ledger: Codable, Sendable, VolumeLedger {
         package var snapshot: VolumeSnapshotID
         package var volume: VolumeID
         package var requestID: String
@@ -32,10 +32,6 @@ package enum DeleteSnapshotSaga: Saga {
         try await parts.lock(ledger.volume)
     }
 
-    private static func unlock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
-        try await parts.unlock(ledger.volume)
-    }
-
     private static func delete(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
         let (stores, id) = (parts.stores, ledger.snapshot)
         guard let snapshot = try await parts.database.read({ try stores.snapshots.snapshot(id, $0) }) else { return }
@@ -43,12 +39,10 @@ package enum DeleteSnapshotSaga: Saga {
         guard snapshot.sagaRun == SagaRun.id else { throw CreateSnapshotSaga.lost(id) }
         guard let host = try await parts.volume(snapshot.volumeID)?.host else { return }
         let handle = try await parts.handle(snapshot)
-        do {
-            try await parts.call(
-                host, ledger.isUnmanaged == true ? .unmanageSnapshot(handle) : .deleteSnapshot(handle),
-                timeout: parts.config.copyTimeout)
-        } catch let error as CloudError where error.code == .unavailable {
-            throw SagaRetry(after: .seconds(1 << min(SagaRun.current?.attempt ?? 0, 5)), because: error)
+        let work: VolumeCommand.Work =
+            ledger.isUnmanaged == true ? .unmanageSnapshot(handle) : .deleteSnapshot(handle)
+        try await SagaRetry.whileUnavailable {
+            try await parts.call(host, work, timeout: parts.config.copyTimeout)
         }
     }
 
@@ -67,10 +61,10 @@ package enum DeleteSnapshotSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.snapshot, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            guard let snapshot = try stores.snapshots.snapshot(id, transaction), snapshot.sagaRun == run,
-                let status = snapshot.status.after(ledger.isUnmanaged == true ? .unmanageFailed : .deleteFailed)
-            else { return }
-            _ = try stores.snapshots.move(snapshot, to: status, run: nil, at: now, transaction)
+            let event: VolumeSnapshotEvent = ledger.isUnmanaged == true ? .unmanageFailed : .deleteFailed
+            guard let snapshot = try stores.snapshots.settle(id, on: event, heldBy: run, at: now, transaction) else {
+                return
+            }
             try parts.note(
                 .snapshot, id.rawValue, of: snapshot.projectID, .deleteSnapshot, .snapshotDeleteFailed,
                 request: ledger.requestID, transaction)

@@ -10,7 +10,7 @@ package enum DeleteVolumeSaga: Saga {
     package static let name: StaticString = "volume.delete"
     package static let deadline = Duration.seconds(3600)
 
-    package struct Ledger: Codable, Sendable {
+    package struct Ledger: Codable, Sendable, VolumeLedger {
         package var volume: VolumeID
         package var requestID: String
         /// The bytes stay where they are.
@@ -48,13 +48,11 @@ package enum DeleteVolumeSaga: Saga {
         try await parts.lock(id)
     }
 
-    private static func unlock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
-        try await parts.unlock(ledger.volume)
-    }
-
     /// Nil: it is gone. Throws when an administrator said meanwhile that it is something else: nothing of it goes then.
     private static func held(_ ledger: Ledger, _ parts: BlockStorageParts) async throws -> Volume? {
-        try await parts.volume(ledger.volume) == nil ? nil : try await parts.held(ledger.volume)
+        guard let volume = try await parts.volume(ledger.volume) else { return nil }
+        guard volume.sagaRun == SagaRun.id else { throw BlockStorageParts.lost(volume.id) }
+        return volume
     }
 
     private static func deleteSnapshots(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
@@ -83,11 +81,7 @@ package enum DeleteVolumeSaga: Saga {
     private static func backend(
         _ host: String, _ work: VolumeCommand.Work, _ parts: BlockStorageParts
     ) async throws {
-        do {
-            try await parts.call(host, work)
-        } catch let error as CloudError where error.code == .unavailable {
-            throw SagaRetry(after: .seconds(1 << min(SagaRun.current?.attempt ?? 0, 5)), because: error)
-        }
+        try await SagaRetry.whileUnavailable { try await parts.call(host, work) }
     }
 
     private static func forget(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
@@ -110,10 +104,8 @@ package enum DeleteVolumeSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.volume, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            guard let volume = try stores.volumes.volume(id, transaction), volume.sagaRun == run,
-                let state = volume.state.after(ledger.isUnmanaged ? .workFailed(.unmanage) : .deleteFailed)
-            else { return }
-            _ = try stores.volumes.move(volume, to: state, run: nil, at: now, transaction)
+            let event: VolumeEvent = ledger.isUnmanaged ? .workFailed(.unmanage) : .deleteFailed
+            guard try stores.volumes.settle(id, on: event, heldBy: run, at: now, transaction) != nil else { return }
             for snapshot in try stores.snapshots.snapshots(of: id, transaction) where snapshot.sagaRun == run {
                 _ = try stores.snapshots.move(snapshot, to: .errorDeleting, run: nil, at: now, transaction)
             }

@@ -10,7 +10,7 @@ package enum ExtendVolumeSaga: Saga {
     package static let name: StaticString = "volume.extend"
     package static let deadline = Duration.seconds(3600)
 
-    package struct Ledger: Codable, Sendable {
+    package struct Ledger: Codable, Sendable, VolumeLedger {
         package var volume: VolumeID
         package var requestID: String
         package var sizeGiB: Int
@@ -22,14 +22,6 @@ package enum ExtendVolumeSaga: Saga {
         SagaStep("tell", run: tell),
         SagaStep("finish", run: finish),
     ]
-
-    private static func lock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
-        try await parts.lock(ledger.volume)
-    }
-
-    private static func unlock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
-        try await parts.unlock(ledger.volume)
-    }
 
     private static func extend(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
         let volume = try await parts.held(ledger.volume)
@@ -72,9 +64,8 @@ package enum ExtendVolumeSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.volume, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            guard var volume = try stores.volumes.volume(id, transaction), volume.sagaRun == run,
-                let state = volume.state.after(.workFailed(.extend)),
-                try stores.volumes.move(volume, to: state, run: nil, at: now, transaction)
+            guard var volume = try stores.volumes.settle(
+                id, on: .workFailed(.extend), heldBy: run, at: now, transaction)
             else { return }
             volume.pendingSizeGiB = nil
             try stores.volumes.update(volume, at: now, transaction)

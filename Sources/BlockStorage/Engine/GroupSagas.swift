@@ -16,6 +16,17 @@ private enum GroupWait {
             after: .milliseconds(min(5000, 50 << min(SagaRun.current?.attempt ?? 0, 7))),
             because: CloudError(.unavailable, "\(what) did not end in time."))
     }
+
+    /// Leaves it in error, so that it can be deleted.
+    static func fail(_ id: VolumeGroupID, _ parts: BlockStorageParts) async throws {
+        let (stores, run, now) = (parts.stores, SagaRun.id, parts.clock.now())
+        try await parts.database.write { try stores.groups.settle(id, .error, heldBy: run, at: now, $0) }
+    }
+
+    static func fail(_ id: GroupSnapshotID, _ parts: BlockStorageParts) async throws {
+        let (stores, run, now) = (parts.stores, SagaRun.id, parts.clock.now())
+        try await parts.database.write { try stores.groupSnapshots.settle(id, .error, heldBy: run, at: now, $0) }
+    }
 }
 
 /// A group of copies of another's volumes, or of a group snapshot's.
@@ -34,7 +45,7 @@ package enum CreateGroupSaga: Saga {
         let isDone = try await parts.database.write { transaction in
             let volumes = try stores.volumes.volumes(inGroup: id, transaction)
             if volumes.contains(where: { $0.status == .creating }) { return false }
-            _ = try stores.groups.settle(
+            try stores.groups.settle(
                 id, volumes.contains { $0.status.isError } ? .error : .available, heldBy: run, at: now, transaction)
             return true
         }
@@ -42,10 +53,7 @@ package enum CreateGroupSaga: Saga {
     }
 
     package static func failed(_ ledger: Ledger, _ error: CloudError, _ parts: BlockStorageParts) async throws {
-        let (stores, id, run, now) = (parts.stores, ledger.group, SagaRun.id, parts.clock.now())
-        try await parts.database.write {
-            _ = try stores.groups.settle(id, .error, heldBy: run, at: now, $0)
-        }
+        try await GroupWait.fail(ledger.group, parts)
     }
 }
 
@@ -76,10 +84,7 @@ package enum DeleteGroupSaga: Saga {
     }
 
     package static func failed(_ ledger: Ledger, _ error: CloudError, _ parts: BlockStorageParts) async throws {
-        let (stores, id, run, now) = (parts.stores, ledger.group, SagaRun.id, parts.clock.now())
-        try await parts.database.write {
-            _ = try stores.groups.settle(id, .error, heldBy: run, at: now, $0)
-        }
+        try await GroupWait.fail(ledger.group, parts)
     }
 }
 
@@ -99,7 +104,7 @@ package enum CreateGroupSnapshotSaga: Saga {
             let snapshots = try stores.snapshots.snapshots(ofGroupSnapshot: id, transaction)
             if snapshots.contains(where: { $0.status == .creating }) { return false }
             let hasFailed = snapshots.contains { $0.status == .error || $0.status == .errorDeleting }
-            _ = try stores.groupSnapshots.settle(
+            try stores.groupSnapshots.settle(
                 id, hasFailed ? .error : .available, heldBy: run, at: now, transaction)
             return true
         }
@@ -107,10 +112,7 @@ package enum CreateGroupSnapshotSaga: Saga {
     }
 
     package static func failed(_ ledger: Ledger, _ error: CloudError, _ parts: BlockStorageParts) async throws {
-        let (stores, id, run, now) = (parts.stores, ledger.snapshot, SagaRun.id, parts.clock.now())
-        try await parts.database.write {
-            _ = try stores.groupSnapshots.settle(id, .error, heldBy: run, at: now, $0)
-        }
+        try await GroupWait.fail(ledger.snapshot, parts)
     }
 }
 
@@ -140,9 +142,6 @@ package enum DeleteGroupSnapshotSaga: Saga {
     }
 
     package static func failed(_ ledger: Ledger, _ error: CloudError, _ parts: BlockStorageParts) async throws {
-        let (stores, id, run, now) = (parts.stores, ledger.snapshot, SagaRun.id, parts.clock.now())
-        try await parts.database.write {
-            _ = try stores.groupSnapshots.settle(id, .error, heldBy: run, at: now, $0)
-        }
+        try await GroupWait.fail(ledger.snapshot, parts)
     }
 }

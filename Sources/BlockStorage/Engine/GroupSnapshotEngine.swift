@@ -26,11 +26,9 @@ package struct GroupSnapshotEngine: Sendable {
         _ transaction: any Transaction
     ) throws -> GroupSnapshot {
         guard let snapshot = try stores.groupSnapshots.snapshot(id, transaction),
-            context.allowsAllProjects || snapshot.projectID == context.projectID
+            context.sees(snapshot.projectID)
         else { throw notFound(id) }
-        var target = PolicyTarget(project: snapshot.projectID)
-        target["user_id"] = snapshot.userID.rawValue
-        try context.authorize(target, as: policy)
+        try context.authorize(PolicyTarget(project: snapshot.projectID, user: snapshot.userID), as: policy)
         return snapshot
     }
 

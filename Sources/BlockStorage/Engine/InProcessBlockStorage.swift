@@ -65,11 +65,10 @@ package struct InProcessBlockStorage: BlockStorageService {
     }
 
     package func hasVolumeType(_ name: String, for principal: Principal) async throws -> Bool {
-        let (stores, project) = (parts.stores, principal.projectID ?? ProjectID(""))
+        let (stores, context) = (parts.stores, context(principal, "volume:create"))
         return try await parts.database.read { transaction in
             guard let type = try stores.types.find(name, transaction) else { return false }
-            return try type.isPublic || principal.hasRole("admin")
-                || stores.types.hasAccess(type.id, project, transaction)
+            return try VolumeTypeEngine.isVisible(type, context, stores, transaction)
         }
     }
 

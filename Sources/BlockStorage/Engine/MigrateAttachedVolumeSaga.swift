@@ -228,10 +228,7 @@ package enum MigrateAttachedVolumeSaga: Saga {
             try stores.volumes.update(volume, at: now, transaction)
             try stores.volumes.setMigrationTarget(id, nil, transaction)
             if var attachment = try stores.attachments.attachment(done.attachment, transaction) {
-                var stored = connection
-                stored.limits = attachment.connection?.limits
-                stored.passphrase = nil
-                attachment.connection = stored
+                attachment.move(to: connection)
                 try stores.attachments.update(attachment, transaction)
             }
             try stores.locks.release(id, of: run.rawValue, transaction)

@@ -9,7 +9,7 @@ package enum MigrateVolumeSaga: Saga {
     package static let name: StaticString = "volume.migrate"
     package static let deadline = Duration.seconds(48 * 3600)
 
-    package struct Ledger: Codable, Sendable {
+    package struct Ledger: Codable, Sendable, VolumeLedger {
         package var volume: VolumeID
         package var requestID: String
         /// `host@backend#pool`.
@@ -50,10 +50,6 @@ package enum MigrateVolumeSaga: Saga {
         ledger.originLocation = ledger.originLocation ?? volume.location
         let (stores, id, target) = (parts.stores, ledger.volume, ledger.target)
         try await parts.database.write { try stores.volumes.setMigrationTarget(id, target, $0) }
-    }
-
-    private static func unlock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
-        try await parts.unlock(ledger.volume)
     }
 
     private static func path(_ ledger: Ledger, _ parts: BlockStorageParts) -> String {
@@ -129,9 +125,8 @@ package enum MigrateVolumeSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.volume, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            guard var volume = try stores.volumes.volume(id, transaction), volume.sagaRun == run,
-                let state = volume.state.after(.workFailed(ledger.work)),
-                try stores.volumes.move(volume, to: state, run: nil, at: now, transaction)
+            guard var volume = try stores.volumes.settle(
+                id, on: .workFailed(ledger.work), heldBy: run, at: now, transaction)
             else { return }
             volume.migration = "error"
             try stores.volumes.update(volume, at: now, transaction)

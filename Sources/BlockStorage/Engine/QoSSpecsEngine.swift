@@ -104,10 +104,7 @@ package struct QoSSpecsEngine: Sendable {
     package func associate(_ id: QoSSpecsID, with typeID: VolumeTypeID) async throws {
         let stores = parts.stores
         try await parts.database.write { transaction in
-            guard try stores.qosSpecs.specs(id, transaction) != nil else { throw Self.notFound(id) }
-            guard let type = try stores.types.type(typeID, transaction) else {
-                throw VolumeTypeEngine.notFound(typeID.rawValue)
-            }
+            let type = try Self.type(typeID, for: id, stores, transaction)
             if let other = type.qosID, other != id {
                 throw CloudError.badRequest(
                     "Invalid volume type: Type \(typeID) is already associated with another qos specs: \(other)",
@@ -120,12 +117,20 @@ package struct QoSSpecsEngine: Sendable {
     package func disassociate(_ id: QoSSpecsID, from typeID: VolumeTypeID) async throws {
         let stores = parts.stores
         try await parts.database.write { transaction in
-            guard try stores.qosSpecs.specs(id, transaction) != nil else { throw Self.notFound(id) }
-            guard let type = try stores.types.type(typeID, transaction) else {
-                throw VolumeTypeEngine.notFound(typeID.rawValue)
-            }
+            let type = try Self.type(typeID, for: id, stores, transaction)
             if type.qosID == id { try stores.types.setQoS(nil, of: typeID, transaction) }
         }
+    }
+
+    /// A type to be tied to the specifications, or untied. Throws `.notFound` unless there are both.
+    private static func type(
+        _ typeID: VolumeTypeID, for id: QoSSpecsID, _ stores: BlockStorageStores, _ transaction: any Transaction
+    ) throws -> VolumeType {
+        guard try stores.qosSpecs.specs(id, transaction) != nil else { throw notFound(id) }
+        guard let type = try stores.types.type(typeID, transaction) else {
+            throw VolumeTypeEngine.notFound(typeID.rawValue)
+        }
+        return type
     }
 
     package func disassociateAll(_ id: QoSSpecsID) async throws {

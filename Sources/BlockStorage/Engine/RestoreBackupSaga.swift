@@ -9,7 +9,7 @@ package enum RestoreBackupSaga: Saga {
     package static let name: StaticString = "volume-backup.restore"
     package static let deadline = Duration.seconds(24 * 3600)
 
-    package struct Ledger: Codable, Sendable {
+    package struct Ledger: Codable, Sendable, VolumeLedger {
         package var backup: VolumeBackupID
         package var volume: VolumeID
         package var requestID: String
@@ -25,14 +25,6 @@ package enum RestoreBackupSaga: Saga {
 
     private static func path(_ ledger: Ledger, _ parts: BlockStorageParts) -> String {
         ScratchFiles.path("restore-\(ledger.backup)-\(ledger.volume)", parts.config)
-    }
-
-    private static func lock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
-        try await parts.lock(ledger.volume)
-    }
-
-    private static func unlock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
-        try await parts.unlock(ledger.volume)
     }
 
     private static func fetch(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
@@ -63,9 +55,8 @@ package enum RestoreBackupSaga: Saga {
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
             let backup = try stores.backups.backup(done.backup, transaction)
-            if var volume = try stores.volumes.volume(done.volume, transaction), volume.sagaRun == run,
-                let state = volume.state.after(.workFinished(.restore)),
-                try stores.volumes.move(volume, to: state, run: nil, at: now, transaction)
+            if var volume = try stores.volumes.settle(
+                done.volume, on: .workFinished(.restore), heldBy: run, at: now, transaction)
             {
                 volume.location = done.location ?? volume.location
                 if let facts = backup?.volumeFacts {
@@ -73,7 +64,7 @@ package enum RestoreBackupSaga: Saga {
                 }
                 try stores.volumes.update(volume, at: now, transaction)
             }
-            _ = try stores.backups.settle(
+            try stores.backups.settle(
                 done.backup, .available, failReason: nil, heldBy: run, at: now, transaction)
         }
     }
@@ -95,14 +86,9 @@ package enum RestoreBackupSaga: Saga {
         let (stores, run, now) = (parts.stores, SagaRun.id, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            if let volume = try stores.volumes.volume(ledger.volume, transaction), volume.sagaRun == run,
-                let state = volume.state.after(.workFailed(.restore))
-            {
-                _ = try stores.volumes.move(volume, to: state, run: nil, at: now, transaction)
-            }
-            guard let backup = try stores.backups.backup(ledger.backup, transaction),
-                try stores.backups.settle(
-                    backup.id, .available, failReason: error.message, heldBy: run, at: now, transaction)
+            try stores.volumes.settle(ledger.volume, on: .workFailed(.restore), heldBy: run, at: now, transaction)
+            guard let backup = try stores.backups.settle(
+                ledger.backup, .available, failReason: error.message, heldBy: run, at: now, transaction)
             else { return }
             try parts.note(
                 .backup, backup.id.rawValue, of: backup.projectID, .restoreBackup, .restoreFailed,

@@ -22,7 +22,7 @@ package enum RewriteVolumeSaga: Saga {
         }
     }
 
-    package struct Ledger: Codable, Sendable {
+    package struct Ledger: Codable, Sendable, VolumeLedger {
         package var volume: VolumeID
         package var requestID: String
         package var content: Content
@@ -41,14 +41,6 @@ package enum RewriteVolumeSaga: Saga {
         SagaStep("finish", run: finish),
     ]
 
-    private static func lock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
-        try await parts.lock(ledger.volume)
-    }
-
-    private static func unlock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
-        try await parts.unlock(ledger.volume)
-    }
-
     private static func rewrite(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
         let volume = try await parts.held(ledger.volume)
         guard let host = volume.host else { throw BlockStorageParts.lost(volume.id) }
@@ -56,7 +48,7 @@ package enum RewriteVolumeSaga: Saga {
         switch ledger.content {
         case .snapshot(let id):
             guard let snapshot = try await parts.database.read({ try stores.snapshots.snapshot(id, $0) }) else {
-                throw CloudError.notFound("Snapshot \(id) could not be found.", kind: "SnapshotNotFound")
+                throw VolumeErrors.notFound(id)
             }
             let reply = try await parts.call(
                 host, .revert(handle, to: try await parts.handle(snapshot)), timeout: parts.config.copyTimeout)
@@ -94,10 +86,9 @@ package enum RewriteVolumeSaga: Saga {
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
             try release(ledger, run, now, stores, transaction)
-            guard let volume = try stores.volumes.volume(id, transaction), volume.sagaRun == run,
-                let state = volume.state.after(.workFailed(ledger.content.work))
+            guard let volume = try stores.volumes.settle(
+                id, on: .workFailed(ledger.content.work), heldBy: run, at: now, transaction)
             else { return }
-            _ = try stores.volumes.move(volume, to: state, run: nil, at: now, transaction)
             if case .image = ledger.content {
                 try parts.note(
                     .volume, id.rawValue, of: volume.projectID, .reimageVolume, .reimageFailed,
@@ -111,10 +102,7 @@ package enum RewriteVolumeSaga: Saga {
         _ ledger: Ledger, _ run: SagaRunID, _ now: Timestamp, _ stores: BlockStorageStores,
         _ transaction: any Transaction
     ) throws {
-        guard case .snapshot(let id) = ledger.content,
-            let snapshot = try stores.snapshots.snapshot(id, transaction), snapshot.sagaRun == run,
-            let status = snapshot.status.after(.restoreEnded)
-        else { return }
-        _ = try stores.snapshots.move(snapshot, to: status, run: nil, at: now, transaction)
+        guard case .snapshot(let id) = ledger.content else { return }
+        try stores.snapshots.settle(id, on: .restoreEnded, heldBy: run, at: now, transaction)
     }
 }

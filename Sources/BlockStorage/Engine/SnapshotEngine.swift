@@ -30,11 +30,9 @@ package struct SnapshotEngine: Sendable {
         _ transaction: any Transaction
     ) throws -> VolumeSnapshot {
         guard UUIDText.isUUID(id.rawValue), let snapshot = try stores.snapshots.snapshot(id, transaction),
-            context.allowsAllProjects || snapshot.projectID == context.projectID
+            context.sees(snapshot.projectID)
         else { throw VolumeErrors.notFound(id) }
-        var target = PolicyTarget(project: snapshot.projectID)
-        target["user_id"] = snapshot.userID.rawValue
-        try context.authorize(target, as: policy)
+        try context.authorize(PolicyTarget(project: snapshot.projectID, user: snapshot.userID), as: policy)
         return snapshot
     }
 

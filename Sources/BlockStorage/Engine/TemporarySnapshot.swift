@@ -79,13 +79,7 @@ struct TemporarySnapshot: Sendable {
     }
 
     /// `drop` after the work is done: a backend that is down is waited for.
-    func clean() async throws {
-        do {
-            try await drop()
-        } catch let error as CloudError where error.code == .unavailable {
-            throw SagaRetry(after: .seconds(1 << min(SagaRun.current?.attempt ?? 0, 5)), because: error)
-        }
-    }
+    func clean() async throws { try await SagaRetry.whileUnavailable { try await drop() } }
 }
 
 extension BlockStorageParts {

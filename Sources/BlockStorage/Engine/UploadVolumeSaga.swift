@@ -77,10 +77,7 @@ package enum UploadVolumeSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.volume, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            guard let volume = try stores.volumes.volume(id, transaction), volume.sagaRun == run,
-                let state = volume.state.after(.workFinished(.upload))
-            else { return }
-            _ = try stores.volumes.move(volume, to: state, run: nil, at: now, transaction)
+            try stores.volumes.settle(id, on: .workFinished(.upload), heldBy: run, at: now, transaction)
         }
     }
 
@@ -88,10 +85,9 @@ package enum UploadVolumeSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.volume, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            guard let volume = try stores.volumes.volume(id, transaction), volume.sagaRun == run,
-                let state = volume.state.after(.workFailed(.upload))
+            guard let volume = try stores.volumes.settle(
+                id, on: .workFailed(.upload), heldBy: run, at: now, transaction)
             else { return }
-            _ = try stores.volumes.move(volume, to: state, run: nil, at: now, transaction)
             try parts.note(
                 .volume, id.rawValue, of: volume.projectID, .copyVolumeToImage, .uploadFailed,
                 request: ledger.requestID, transaction)

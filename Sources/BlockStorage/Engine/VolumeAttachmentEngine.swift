@@ -24,7 +24,7 @@ package struct VolumeAttachmentEngine: Sendable {
         let stores = stores
         let attachment = try await parts.database.read { try stores.attachments.attachment(id, $0) }
         guard UUIDText.isUUID(id.rawValue), let attachment,
-            context.allowsAllProjects || attachment.projectID == context.projectID
+            context.sees(attachment.projectID)
         else { throw VolumeErrors.notFound(id) }
         try context.authorize(PolicyTarget(project: attachment.projectID), as: policy)
         return attachment

@@ -84,9 +84,8 @@ extension VolumeBackupEngine {
         draft.description = backup.description
         let stores = parts.stores
         if let typeID = backup.volumeFacts.typeID, try await parts.database.read({ transaction in
-            try stores.types.type(typeID, transaction).map { type in
-                try type.isPublic || context.allowsAllProjects
-                    || stores.types.hasAccess(type.id, context.projectID ?? ProjectID(""), transaction)
+            try stores.types.type(typeID, transaction).map {
+                try VolumeTypeEngine.isVisible($0, context, stores, transaction)
             } ?? false
         }) {
             draft.type = typeID.rawValue

@@ -33,11 +33,9 @@ package struct VolumeBackupEngine: Sendable {
         _ transaction: any Transaction
     ) throws -> VolumeBackup {
         guard let backup = try stores.backups.backup(id, transaction),
-            context.allowsAllProjects || backup.projectID == context.projectID
+            context.sees(backup.projectID)
         else { throw notFound(id) }
-        var target = PolicyTarget(project: backup.projectID)
-        target["user_id"] = backup.userID.rawValue
-        try context.authorize(target, as: policy)
+        try context.authorize(PolicyTarget(project: backup.projectID, user: backup.userID), as: policy)
         return backup
     }
 
@@ -172,7 +170,7 @@ package struct VolumeBackupEngine: Sendable {
     ) throws -> VolumeSnapshot? {
         if let id = draft.snapshot {
             guard let snapshot = try parts.stores.snapshots.snapshot(id, transaction),
-                context.allowsAllProjects || snapshot.projectID == context.projectID
+                context.sees(snapshot.projectID)
             else { throw VolumeErrors.notFound(id) }
             guard snapshot.volumeID == volume.id else {
                 throw VolumeErrors.invalidVolume(

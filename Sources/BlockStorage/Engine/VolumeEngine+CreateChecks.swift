@@ -68,15 +68,10 @@ extension VolumeEngine {
 
     /// By id or name. A private type is absent for projects that it is not for.
     func visibleType(_ name: String, _ context: CallContext, _ transaction: any Transaction) throws -> VolumeType {
-        let type = try stores.types.find(name, transaction)
-        guard let type,
-            try type.isPublic || context.allowsAllProjects
-                || stores.types.hasAccess(type.id, context.projectID ?? ProjectID(""), transaction)
+        guard let type = try stores.types.find(name, transaction),
+            try VolumeTypeEngine.isVisible(type, context, stores, transaction)
         else {
-            throw UUIDText.isUUID(name)
-                ? CloudError.notFound("Volume type \(name) could not be found.", kind: "VolumeTypeNotFound")
-                : CloudError.notFound(
-                    "Volume type with name \(name.prefix(255)) could not be found.", kind: "VolumeTypeNotFoundByName")
+            throw VolumeTypeEngine.notFound(identity: name)
         }
         return type
     }
@@ -116,8 +111,8 @@ extension VolumeEngine {
         _ id: VolumeGroupID, _ type: VolumeType, _ context: CallContext, _ transaction: any Transaction
     ) throws -> VolumeGroup {
         guard let group = try stores.groups.group(id, transaction),
-            context.allowsAllProjects || group.projectID == context.projectID
-        else { throw CloudError.notFound("Group \(id.rawValue.prefix(255)) could not be found.", kind: "GroupNotFound") }
+            context.sees(group.projectID)
+        else { throw VolumeGroupEngine.notFound(id) }
         guard group.volumeTypeIDs.contains(type.id) else {
             throw VolumeErrors.invalidInput(
                 "Invalid volume_type provided: \(type.id) (requested type must be supported by this group).")

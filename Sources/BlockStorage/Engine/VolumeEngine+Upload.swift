@@ -33,8 +33,7 @@ extension VolumeEngine {
             throw refusal(volume)
         }
         guard let format = Self.exportFormat(options.image.diskFormat), options.image.containerFormat == "bare" else {
-            throw CloudError.badRequest(
-                "Invalid input received: images of volumes are raw or qcow2 in a bare container.", kind: "InvalidInput")
+            throw VolumeErrors.invalidInput("images of volumes are raw or qcow2 in a bare container.")
         }
         // cinder: volume/manager.py, `copy_volume_to_image` keeps image and key; here images have no keys.
         guard volume.keyID == nil else {

@@ -32,16 +32,14 @@ package struct VolumeEngine: Sendable {
         _ transaction: any Transaction
     ) throws -> Volume {
         guard UUIDText.isUUID(id.rawValue), let volume = try stores.volumes.volume(id, transaction),
-            context.allowsAllProjects || volume.projectID == context.projectID
+            context.sees(volume.projectID)
         else { throw VolumeErrors.notFound(id) }
         try context.authorize(target(volume), as: policy)
         return volume
     }
 
     package static func target(_ volume: Volume) -> PolicyTarget {
-        var target = PolicyTarget(project: volume.projectID)
-        target["user_id"] = volume.userID.rawValue
-        return target
+        PolicyTarget(project: volume.projectID, user: volume.userID)
     }
 
     // MARK: Views

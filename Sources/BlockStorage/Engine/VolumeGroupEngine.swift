@@ -31,11 +31,9 @@ package struct VolumeGroupEngine: Sendable {
         _ transaction: any Transaction
     ) throws -> VolumeGroup {
         guard let group = try stores.groups.group(id, transaction),
-            context.allowsAllProjects || group.projectID == context.projectID
+            context.sees(group.projectID)
         else { throw notFound(id) }
-        var target = PolicyTarget(project: group.projectID)
-        target["user_id"] = group.userID.rawValue
-        try context.authorize(target, as: policy)
+        try context.authorize(PolicyTarget(project: group.projectID, user: group.userID), as: policy)
         return group
     }
 
@@ -76,10 +74,9 @@ package struct VolumeGroupEngine: Sendable {
     package func create(_ draft: Draft, for context: CallContext) async throws -> VolumeGroup {
         let project = try context.requireProject()
         let (parts, id, now) = (parts, parts.ids.next(VolumeGroupTag.self), parts.clock.now())
-        let isAdministrator = context.isAdmin
         return try await parts.database.write { transaction in
             let stores = parts.stores
-            guard let type = try stores.groupTypes.find(draft.type, transaction), type.isPublic || isAdministrator
+            guard let type = try stores.groupTypes.find(draft.type, transaction), type.isPublic || context.isAdmin
             else {
                 throw UUIDText.isUUID(draft.type)
                     ? GroupTypeEngine.notFound(draft.type)
@@ -90,7 +87,7 @@ package struct VolumeGroupEngine: Sendable {
             guard type.name != GroupType.migrationName else { throw Self.reserved(type.id) }
             let types = try draft.volumeTypes.map { name in
                 guard let type = try stores.types.find(name, transaction),
-                    try type.isPublic || isAdministrator || stores.types.hasAccess(type.id, project, transaction)
+                    try VolumeTypeEngine.isVisible(type, context, stores, transaction)
                 else { throw VolumeTypeEngine.notFound(name) }
                 return type
             }

@@ -22,7 +22,7 @@ package struct VolumeMessageEngine: Sendable {
     package func message(_ id: VolumeMessageID, for context: CallContext) async throws -> VolumeMessage {
         let stores = parts.stores
         guard let message = try await parts.database.read({ try stores.messages.message(id, $0) }),
-            message.projectID == context.projectID || context.isAdmin
+            context.sees(message.projectID)
         else { throw Self.notFound(id) }
         try context.authorize(PolicyTarget(project: message.projectID))
         return message

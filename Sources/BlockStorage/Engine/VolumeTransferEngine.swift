@@ -18,10 +18,6 @@ package struct VolumeTransferEngine: Sendable {
         .notFound("Transfer \(id.rawValue.prefix(255)) could not be found.", kind: "TransferNotFound")
     }
 
-    private static func invalidVolume(_ reason: String) -> CloudError {
-        .badRequest("Invalid volume: \(reason)", kind: "InvalidVolume")
-    }
-
     /// 64 bits of key need no slow hash; the salt keeps two equal keys apart.
     private static func hash(_ key: String, salt: String) -> String {
         Hex.encode(Digest.of(Array("\(salt):\(key)".utf8), .sha256))
@@ -38,7 +34,7 @@ package struct VolumeTransferEngine: Sendable {
     package func transfer(_ id: VolumeTransferID, for context: CallContext) async throws -> VolumeTransfer {
         let stores = parts.stores
         guard let transfer = try await parts.database.read({ try stores.transfers.transfer(id, $0) }),
-            transfer.sourceProjectID == context.projectID || context.isAdmin
+            context.sees(transfer.sourceProjectID)
         else { throw Self.notFound(id) }
         try context.authorize(PolicyTarget(project: transfer.sourceProjectID))
         return transfer
@@ -57,30 +53,27 @@ package struct VolumeTransferEngine: Sendable {
         let transfer = try await parts.database.write { transaction in
             let stores = parts.stores
             guard let volume = try stores.volumes.volume(volumeID, transaction),
-                volume.projectID == context.projectID || context.isAdmin
-            else {
-                throw CloudError.notFound("Volume \(volumeID) could not be found.", kind: "VolumeNotFound")
-            }
+                context.sees(volume.projectID)
+            else { throw VolumeErrors.notFound(volumeID) }
             try context.authorize(PolicyTarget(project: volume.projectID))
             guard let state = volume.state.after(.transferRequested) else {
-                throw Self.invalidVolume("status must be available")
+                throw VolumeErrors.invalidVolume("status must be available")
             }
             if volume.keyID != nil {
                 guard allowsEncrypted else {
-                    throw Self.invalidVolume("transferring encrypted volume is not supported")
+                    throw VolumeErrors.invalidVolume("transferring encrypted volume is not supported")
                 }
                 guard !withoutSnapshots else {
-                    throw Self.invalidVolume(
+                    throw VolumeErrors.invalidVolume(
                         "transferring an encrypted volume without its snapshots is not supported")
                 }
             }
             let snapshots = withoutSnapshots ? [] : try stores.snapshots.snapshots(of: volumeID, transaction)
             if let busy = snapshots.first(where: { $0.status != .available }) {
-                throw CloudError.badRequest(
-                    "Invalid snapshot: snapshot: \(busy.id) status must be available", kind: "InvalidSnapshot")
+                throw VolumeErrors.invalidSnapshot("snapshot: \(busy.id) status must be available")
             }
             guard try stores.volumes.move(volume, to: state, run: nil, at: now, transaction) else {
-                throw Self.invalidVolume("status must be available")
+                throw VolumeErrors.invalidVolume("status must be available")
             }
             let transfer = VolumeTransfer(
                 id: id, volumeID: volumeID, name: name, salt: salt, keyHash: Self.hash(key, salt: salt),
@@ -112,22 +105,27 @@ package struct VolumeTransferEngine: Sendable {
         return try await parts.database.write { transaction in
             let stores = parts.stores
             guard let transfer = try stores.transfers.transfer(id, transaction) else { throw Self.notFound(id) }
-            guard Self.isSame(Self.hash(key, salt: transfer.salt), transfer.keyHash) else {
+            let hash = Self.hash(key, salt: transfer.salt)
+            guard isEqualInConstantTime(Array(hash.utf8), Array(transfer.keyHash.utf8)) else {
                 throw CloudError.badRequest(
                     "Invalid auth key: Attempt to transfer \(id) with invalid auth key.", kind: "InvalidAuthKey")
             }
             guard let volume = try stores.volumes.volume(transfer.volumeID, transaction) else {
-                throw CloudError.notFound("Volume \(transfer.volumeID) could not be found.", kind: "VolumeNotFound")
+                throw VolumeErrors.notFound(transfer.volumeID)
             }
             guard let state = volume.state.after(.transferEnded) else {
-                throw Self.invalidVolume(
+                throw VolumeErrors.invalidVolume(
                     "Transfer \(id): Volume id \(volume.id) expected in state awaiting-transfer")
             }
             guard volume.groupID == nil else {
-                throw Self.invalidVolume("Volume \(volume.id) must not be part of a consistency group.")
+                throw VolumeErrors.invalidVolume("Volume \(volume.id) must not be part of a consistency group.")
             }
-            try Self.checkType(
-                of: volume, for: project, isAdministrator: context.isAdmin, parts, transaction)
+            // cinder: volume/api.py, `accept_transfer`.
+            if let type = try stores.types.type(volume.typeID, transaction),
+                try !VolumeTypeEngine.isVisible(type, context, stores, transaction)
+            {
+                throw VolumeTypeEngine.notFound(type.id.rawValue)
+            }
             let snapshots =
                 transfer.withoutSnapshots ? [] : try stores.snapshots.snapshots(of: volume.id, transaction)
             let quotas = BlockStorageQuotas(parts)
@@ -144,23 +142,5 @@ package struct VolumeTransferEngine: Sendable {
             }
             return transfer
         }
-    }
-
-    /// A private type goes only to projects that may use it (cinder: volume/api.py, `accept_transfer`).
-    private static func checkType(
-        of volume: Volume, for project: ProjectID, isAdministrator: Bool, _ parts: BlockStorageParts,
-        _ transaction: any Transaction
-    ) throws {
-        guard !isAdministrator, let type = try parts.stores.types.type(volume.typeID, transaction), !type.isPublic,
-            try !parts.stores.types.hasAccess(type.id, project, transaction)
-        else { return }
-        throw VolumeTypeEngine.notFound(type.id.rawValue)
-    }
-
-    /// In the same time for every guess.
-    private static func isSame(_ left: String, _ right: String) -> Bool {
-        let (left, right) = (Array(left.utf8), Array(right.utf8))
-        guard left.count == right.count else { return false }
-        return zip(left, right).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
     }
 }

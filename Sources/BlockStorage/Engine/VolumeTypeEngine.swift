@@ -27,30 +27,42 @@ package struct VolumeTypeEngine: Sendable {
 
     // MARK: Read
 
-    private static func isAdministrator(_ context: CallContext) -> Bool { context.isAdmin }
-
     package static func notFound(_ id: String) -> CloudError {
         .notFound("Volume type \(id.prefix(255)) could not be found.", kind: "VolumeTypeNotFound")
     }
 
+    /// `identity`: an id or a name.
+    static func notFound(identity: String) -> CloudError {
+        UUIDText.isUUID(identity)
+            ? notFound(identity)
+            : .notFound(
+                "Volume type with name \(identity.prefix(255)) could not be found.", kind: "VolumeTypeNotFoundByName")
+    }
+
     package func list(_ filter: VolumeTypeFilter, for context: CallContext) async throws -> [VolumeType] {
         let stores = parts.stores
-        let project = Self.isAdministrator(context) ? nil : context.projectID ?? ProjectID("")
+        let project = context.isAdmin ? nil : context.projectID ?? ProjectID("")
         return try await parts.database.read { try stores.types.list(filter, visibleTo: project, $0) }
     }
 
     /// A private type is absent for projects that it is not for.
     package func type(_ id: String, for context: CallContext) async throws -> VolumeType {
         let stores = parts.stores
-        let (project, isAdministrator) = (context.projectID ?? ProjectID(""), Self.isAdministrator(context))
-        let found = try await parts.database.read { transaction -> VolumeType? in
-            guard let type = try stores.types.type(VolumeTypeID(id), transaction) else { return nil }
-            let isVisible =
-                try type.isPublic || isAdministrator || stores.types.hasAccess(type.id, project, transaction)
-            return isVisible ? type : nil
+        return try await parts.database.read { transaction in
+            guard let type = try stores.types.type(VolumeTypeID(id), transaction),
+                try Self.isVisible(type, context, stores, transaction)
+            else { throw Self.notFound(id) }
+            return type
         }
-        guard let found else { throw Self.notFound(id) }
-        return found
+    }
+
+    /// Whether the caller may use `type`: a private one is for administrators and the projects that it was given to.
+    static func isVisible(
+        _ type: VolumeType, _ context: CallContext, _ stores: BlockStorageStores, _ transaction: any Transaction
+    ) throws -> Bool {
+        if type.isPublic || context.isAdmin { return true }
+        guard let project = context.projectID else { return false }
+        return try stores.types.hasAccess(type.id, project, transaction)
     }
 
     /// The type of new volumes of `project` that name none.
@@ -250,11 +262,7 @@ package struct VolumeTypeEngine: Sendable {
         let stores = parts.stores
         return try await parts.database.write { transaction in
             guard let type = try stores.types.find(identity, transaction) else {
-                throw UUIDText.isUUID(identity)
-                    ? Self.notFound(identity)
-                    : CloudError.notFound(
-                        "Volume type with name \(identity.prefix(255)) could not be found.",
-                        kind: "VolumeTypeNotFoundByName")
+                throw Self.notFound(identity: identity)
             }
             try stores.types.setDefault(type.id, of: project, transaction)
             return type

@@ -5,6 +5,23 @@ import DatabaseKit
 import LifecycleKit
 import TaskKit
 
+/// The ledger of a run that has a volume's lock.
+package protocol VolumeLedger {
+    var volume: VolumeID { get }
+}
+
+extension Saga where Ledger: VolumeLedger, Context == BlockStorageParts {
+    /// A step: from now on this run alone changes where the volume's bytes are.
+    static func lock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
+        try await parts.lock(ledger.volume)
+    }
+
+    /// Undoes `lock`.
+    static func unlock(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
+        try await parts.unlock(ledger.volume)
+    }
+}
+
 /// What sagas and engines that work on volumes share.
 extension BlockStorageParts {
     // MARK: Keys

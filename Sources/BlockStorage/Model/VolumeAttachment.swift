@@ -40,6 +40,15 @@ package struct VolumeAttachment: Sendable {
         self.createdAt = createdAt
     }
 
+    /// The host finds the volume elsewhere now. What the control plane put into the connection stays in it; the key
+    /// stays with the keys.
+    package mutating func move(to place: VolumeConnection) {
+        let limits = connection?.limits
+        connection = place
+        connection?.limits = limits
+        connection?.passphrase = nil
+    }
+
     /// Of a row.
     init(
         id: VolumeAttachmentID, volumeID: VolumeID, projectID: ProjectID, server: String?, host: String?,

@@ -82,6 +82,7 @@ package struct GroupSnapshotStore: Sendable {
     }
 
     /// Ends what `run` did. False: the row is another's now, or gone.
+    @discardableResult
     package func settle(
         _ id: GroupSnapshotID, _ status: GroupSnapshotStatus, heldBy run: SagaRunID, at now: Timestamp,
         _ transaction: any Transaction

@@ -71,9 +71,7 @@ struct PagedSelect: Sendable {
     ) throws -> [T] {
         var parts = try page.sort.map { sort in
             guard let key = keys[sort.key] else {
-                throw CloudError.badRequest(
-                    "Invalid input received: Sort key supplied is invalid: \(sort.key.prefix(64))",
-                    kind: "InvalidInput")
+                throw VolumeErrors.invalidInput("Sort key supplied is invalid: \(sort.key.prefix(64))")
             }
             return RowOrder.Part(column: key.column, isNumeric: key.isNumeric, isDescending: sort.isDescending)
         }

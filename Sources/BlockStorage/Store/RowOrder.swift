@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+import BaseKit
 import DatabaseKit
+
+/// What the rows of a table may be sorted by.
+protocol RowSortKey {
+    /// Never NULL: wrapped in COALESCE where the column may be.
+    var column: StaticString { get }
+    var isNumeric: Bool { get }
+    static var createdAt: Self { get }
+}
 
 /// How the rows of a table are sorted, and which of them follow a marker. Ends in the id, so that it is total.
 struct RowOrder: Sendable {
@@ -22,6 +31,15 @@ struct RowOrder: Sendable {
         }
     }
 
+    /// Newest first, unless `sort` says otherwise.
+    init<Key: RowSortKey>(_ table: StaticString, _ sort: [(key: Key, isDescending: Bool)]) {
+        let sort = sort.isEmpty ? [(key: .createdAt, isDescending: true)] : sort
+        self.init(
+            table,
+            sort.map { Part(column: $0.key.column, isNumeric: $0.key.isNumeric, isDescending: $0.isDescending) },
+            idIsDescending: sort.last?.isDescending ?? true)
+    }
+
     /// What comes after `ORDER BY`.
     var sql: SQL {
         var sql: SQL = ""
@@ -32,15 +50,23 @@ struct RowOrder: Sendable {
         return sql
     }
 
-    /// The condition of the rows after the marker: larger in the first column that differs. Nil: there is no such row
-    /// among those that `condition`, which begins with `AND` or is empty, lets through.
-    func after(_ marker: String, where condition: SQL = "", _ transaction: any Transaction) throws -> SQL? {
+    /// What cuts a page out. Engines want a limit before an offset.
+    static func cut(limit: Int?, offset: Int) -> SQL {
+        guard offset > 0 else { return limit.map { "LIMIT \($0)" } ?? "" }
+        return "LIMIT \(limit ?? Int(Int32.max)) OFFSET \(offset)"
+    }
+
+    /// The condition of the rows after the marker: larger in the first column that differs. Nil: there is no such row.
+    /// One of another project than `project` is as absent as one that never was.
+    func after(
+        _ marker: String, of project: ProjectID? = nil, _ transaction: any Transaction
+    ) throws -> SQL? {
         var select: SQL = "SELECT"
         for (index, part) in parts.enumerated() {
             select += index == 0 ? "\(name: part.column)" : ", \(name: part.column)"
         }
         select += "FROM \(name: table) WHERE id = \(marker)"
-        select += condition
+        if let project { select += "AND project_id = \(project)" }
         let found = try transaction.first(select) { row in
             parts.indices.map { index in
                 parts[index].isNumeric ? SQLValue.integer(row.int64(index)) : SQLValue.text(row.text(index))

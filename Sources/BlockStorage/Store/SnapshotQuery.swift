@@ -5,7 +5,7 @@ import DatabaseKit
 
 /// Which snapshots a list shows, and in which order.
 package struct SnapshotQuery: Sendable {
-    package enum SortKey: String, Sendable, CaseIterable {
+    package enum SortKey: String, Sendable, CaseIterable, RowSortKey {
         case createdAt = "created_at"
         case updatedAt = "updated_at"
         case id, status
@@ -69,22 +69,20 @@ package struct SnapshotQuery: Sendable {
         return sql
     }
 
-    private var order: RowOrder {
-        let sort = sort.isEmpty ? [(key: SortKey.createdAt, isDescending: true)] : sort
-        return RowOrder(
-            "volume_snapshots",
-            sort.map { .init(column: $0.key.column, isNumeric: $0.key.isNumeric, isDescending: $0.isDescending) },
-            idIsDescending: sort.last?.isDescending ?? true)
-    }
+    private var order: RowOrder { RowOrder("volume_snapshots", sort) }
 
     /// Throws `.notFound` when the marker is not there. One more than `limit` is read, to know whether more follow.
     package func run(_ transaction: any Transaction) throws -> [VolumeSnapshot] {
         var sql: SQL = "SELECT \(VolumeSnapshotStore.columns) FROM volume_snapshots WHERE \(conditions)"
-        if let marker { sql += "AND \(try after(marker, transaction))" }
+        if let marker {
+            guard let rest = try order.after(marker.rawValue, of: project, transaction) else {
+                throw VolumeErrors.notFound(marker)
+            }
+            sql += "AND \(rest)"
+        }
         sql += "ORDER BY \(order.sql)"
         guard !metadata.isEmpty else {
-            if let limit { sql += "LIMIT \(limit + 1)" } else if offset > 0 { sql += "LIMIT \(Int(Int32.max))" }
-            if offset > 0 { sql += "OFFSET \(offset)" }
+            sql += RowOrder.cut(limit: limit.map { $0 + 1 }, offset: offset)
             return try transaction.query(sql, VolumeSnapshotStore.snapshot)
         }
         let all = try transaction.query(sql, VolumeSnapshotStore.snapshot).lazy.filter { snapshot in
@@ -101,14 +99,5 @@ package struct SnapshotQuery: Sendable {
         var query = self
         (query.marker, query.limit, query.offset) = (nil, nil, 0)
         return try query.run(transaction).count
-    }
-
-    /// A marker of another project is as absent as one that never was.
-    private func after(_ marker: VolumeSnapshotID, _ transaction: any Transaction) throws -> SQL {
-        let mine: SQL = project.map { "AND project_id = \($0)" } ?? ""
-        guard let rest = try order.after(marker.rawValue, where: mine, transaction) else {
-            throw VolumeErrors.notFound(marker)
-        }
-        return rest
     }
 }

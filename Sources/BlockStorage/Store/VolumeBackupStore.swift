@@ -148,17 +148,20 @@ package struct VolumeBackupStore: Sendable {
             """)
     }
 
-    /// Ends what `run` did. False: the row is another's now, or gone.
+    /// Ends what `run` did. Returns the row as it was; nil: it is another's now, or gone.
+    @discardableResult
     package func settle(
         _ id: VolumeBackupID, _ status: VolumeBackupStatus, failReason: String?, heldBy run: SagaRunID,
         at now: Timestamp, _ transaction: any Transaction
-    ) throws -> Bool {
-        try transaction.execute(
+    ) throws -> VolumeBackup? {
+        guard let backup = try backup(id, transaction) else { return nil }
+        let changed = try transaction.execute(
             """
             UPDATE volume_backups
                SET status = \(status.rawValue), saga_run = NULL, fail_reason = \(failReason), updated_at = \(now)
              WHERE id = \(id) AND saga_run = \(run)
-            """) == 1
+            """)
+        return changed == 1 ? backup : nil
     }
 
     /// The bytes are another backup's alone from now on.

@@ -137,6 +137,7 @@ package struct VolumeGroupStore: Sendable {
     }
 
     /// Ends what `run` did. False: the row is another's now, or gone.
+    @discardableResult
     package func settle(
         _ id: VolumeGroupID, _ status: VolumeGroupStatus, heldBy run: SagaRunID, at now: Timestamp,
         _ transaction: any Transaction

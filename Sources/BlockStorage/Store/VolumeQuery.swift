@@ -5,7 +5,7 @@ import DatabaseKit
 
 /// Which volumes a list shows, and in which order.
 package struct VolumeQuery: Sendable {
-    package enum SortKey: String, Sendable, CaseIterable {
+    package enum SortKey: String, Sendable, CaseIterable, RowSortKey {
         case createdAt = "created_at"
         case updatedAt = "updated_at"
         case id, status, size, host, bootable
@@ -133,13 +133,7 @@ package struct VolumeQuery: Sendable {
         }
     }
 
-    private var order: RowOrder {
-        let sort = sort.isEmpty ? [(key: SortKey.createdAt, isDescending: true)] : sort
-        return RowOrder(
-            "volumes",
-            sort.map { .init(column: $0.key.column, isNumeric: $0.key.isNumeric, isDescending: $0.isDescending) },
-            idIsDescending: sort.last?.isDescending ?? true)
-    }
+    private var order: RowOrder { RowOrder("volumes", sort) }
 
     private var filtersInMemory: Bool { !metadata.isEmpty || !imageMetadata.isEmpty }
 
@@ -152,11 +146,15 @@ package struct VolumeQuery: Sendable {
     package func run(_ transaction: any Transaction) throws -> [Volume] {
         guard !isEmpty else { return [] }
         var sql: SQL = "SELECT \(VolumeStore.columns) FROM volumes WHERE \(conditions)"
-        if let marker { sql += "AND \(try after(marker, transaction))" }
+        if let marker {
+            guard let rest = try order.after(marker.rawValue, of: project, transaction) else {
+                throw VolumeErrors.notFound(marker)
+            }
+            sql += "AND \(rest)"
+        }
         sql += "ORDER BY \(order.sql)"
         guard filtersInMemory else {
-            if let limit { sql += "LIMIT \(limit + 1)" } else if offset > 0 { sql += "LIMIT \(Int(Int32.max))" }
-            if offset > 0 { sql += "OFFSET \(offset)" }
+            sql += RowOrder.cut(limit: limit.map { $0 + 1 }, offset: offset)
             return try transaction.query(sql, VolumeStore.volume)
         }
         // Engines differ in how they look into JSON, so this does. Reads until enough rows match.
@@ -183,14 +181,5 @@ package struct VolumeQuery: Sendable {
         var query = self
         (query.marker, query.limit, query.offset) = (nil, nil, 0)
         return try query.run(transaction).count
-    }
-
-    /// A marker of another project is as absent as one that never was.
-    private func after(_ marker: VolumeID, _ transaction: any Transaction) throws -> SQL {
-        let mine: SQL = project.map { "AND project_id = \($0)" } ?? ""
-        guard let rest = try order.after(marker.rawValue, where: mine, transaction) else {
-            throw VolumeErrors.notFound(marker)
-        }
-        return rest
     }
 }

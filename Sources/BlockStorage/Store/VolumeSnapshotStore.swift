@@ -103,6 +103,18 @@ package struct VolumeSnapshotStore: Sendable {
             """) == 1
     }
 
+    /// Ends what `run` did. Returns the row as it was; nil: it is another's now, or gone, or `event` is illegal there.
+    @discardableResult
+    package func settle(
+        _ id: VolumeSnapshotID, on event: VolumeSnapshotEvent, heldBy run: SagaRunID, at time: Timestamp,
+        _ transaction: any Transaction
+    ) throws -> VolumeSnapshot? {
+        guard let snapshot = try snapshot(id, transaction), snapshot.sagaRun == run,
+            let status = snapshot.status.after(event), try move(snapshot, to: status, run: nil, at: time, transaction)
+        else { return nil }
+        return snapshot
+    }
+
     /// Writes what the user and the run may change besides the status.
     package func update(_ snapshot: VolumeSnapshot, at time: Timestamp, _ transaction: any Transaction) throws {
         try transaction.execute(

@@ -197,6 +197,18 @@ package struct VolumeStore: Sendable {
         return changed == 1
     }
 
+    /// Ends what `run` did. Returns the row as it was; nil: it is another's now, or gone, or `event` is illegal there.
+    @discardableResult
+    package func settle(
+        _ id: VolumeID, on event: VolumeEvent, heldBy run: SagaRunID, at time: Timestamp,
+        _ transaction: any Transaction
+    ) throws -> Volume? {
+        guard let volume = try volume(id, transaction), volume.sagaRun == run,
+            let state = volume.state.after(event), try move(volume, to: state, run: nil, at: time, transaction)
+        else { return nil }
+        return volume
+    }
+
     /// Writes every column but those of the state, the owner and the life. The caller has read the row in the same
     /// transaction.
     package func update(_ volume: Volume, at time: Timestamp, _ transaction: any Transaction) throws {

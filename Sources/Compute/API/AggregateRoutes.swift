@@ -113,16 +113,13 @@ struct AggregateRoutes: Sendable {
 
     private func act(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let number = try number(request)
-        guard case .object(let fields) = try await request.json(), fields.count == 1, let name = fields.keys.first
-        else {
-            throw CloudError.badRequest("Malformed request body: one action is expected")
-        }
+        let (name, value) = try await request.action()
         guard ["add_host", "remove_host", "set_metadata"].contains(name) else {
             try context.authorize([:])
-            throw CloudError.badRequest("There is no such action: \(name.prefix(64))")
+            throw APIRequest.noSuchAction(name)
         }
         try context.authorize([:], as: PolicyName("os_compute_api:os-aggregates:" + name))
-        var reader = try ObjectReader(fields[name], path: name)
+        var reader = try ObjectReader(value, path: name)
         if name == "set_metadata" {
             let changes = try Self.metadata(&reader)
             try reader.finish()

@@ -58,7 +58,7 @@ package struct ComputeAPI: ServiceAPI {
     }
 
     package func render(_ error: CloudError, status: Int, requestID: String) -> HTTPResponse {
-        ComputeFaults.render(error, status: status)
+        NamedFault(status: status, message: error.message).response
     }
 }
 

@@ -21,23 +21,22 @@ struct ComputeLimitRoutes: Sendable {
             project = ProjectID(other)
         }
         let usage = try await quotas.usage(of: project)
-        func limit(_ name: String) -> Int { usage.limits[name] ?? -1 }
         return .object { writer in
             writer.object("limits") { writer in
                 writer.array("rate") { _ in }
                 writer.object("absolute") { writer in
-                    writer.field("maxServerMeta", limit("metadata_items"))
+                    writer.field("maxServerMeta", usage.limit(of: "metadata_items"))
                     if !context.has(57) {
-                        writer.field("maxPersonality", limit("injected_files"))
-                        writer.field("maxPersonalitySize", limit("injected_file_content_bytes"))
+                        writer.field("maxPersonality", usage.limit(of: "injected_files"))
+                        writer.field("maxPersonalitySize", usage.limit(of: "injected_file_content_bytes"))
                     }
-                    writer.field("maxTotalInstances", limit("instances"))
-                    writer.field("maxTotalCores", limit("cores"))
-                    writer.field("maxTotalRAMSize", limit("ram"))
-                    writer.field("maxTotalKeypairs", limit("key_pairs"))
-                    writer.field("maxServerGroups", limit("server_groups"))
-                    writer.field("maxServerGroupMembers", limit("server_group_members"))
-                    if !context.has(39) { writer.field("maxImageMeta", limit("metadata_items")) }
+                    writer.field("maxTotalInstances", usage.limit(of: "instances"))
+                    writer.field("maxTotalCores", usage.limit(of: "cores"))
+                    writer.field("maxTotalRAMSize", usage.limit(of: "ram"))
+                    writer.field("maxTotalKeypairs", usage.limit(of: "key_pairs"))
+                    writer.field("maxServerGroups", usage.limit(of: "server_groups"))
+                    writer.field("maxServerGroupMembers", usage.limit(of: "server_group_members"))
+                    if !context.has(39) { writer.field("maxImageMeta", usage.limit(of: "metadata_items")) }
                     if !context.has(36) {
                         for name in ["maxSecurityGroups", "maxSecurityGroupRules", "maxTotalFloatingIps"] {
                             writer.key(dynamic: name)
@@ -46,10 +45,10 @@ struct ComputeLimitRoutes: Sendable {
                         writer.field("totalSecurityGroupsUsed", 0)
                         writer.field("totalFloatingIpsUsed", 0)
                     }
-                    writer.field("totalInstancesUsed", usage.used["instances"] ?? 0)
-                    writer.field("totalCoresUsed", usage.used["cores"] ?? 0)
-                    writer.field("totalRAMUsed", usage.used["ram"] ?? 0)
-                    writer.field("totalServerGroupsUsed", usage.used["server_groups"] ?? 0)
+                    writer.field("totalInstancesUsed", usage.use(of: "instances"))
+                    writer.field("totalCoresUsed", usage.use(of: "cores"))
+                    writer.field("totalRAMUsed", usage.use(of: "ram"))
+                    writer.field("totalServerGroupsUsed", usage.use(of: "server_groups"))
                 }
             }
         }

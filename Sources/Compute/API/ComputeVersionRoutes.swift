@@ -41,10 +41,7 @@ struct ComputeVersionRoutes: Sendable {
         writer.field("min_version", isLegacy ? "" : ComputeAPI.minimum.description)
         writer.field("updated", isLegacy ? "2011-01-21T11:33:21Z" : "2013-07-23T11:33:21Z")
         writer.array("links") { writer in
-            writer.beginObject()
-            writer.field("rel", "self")
-            writer.field("href", "\(request.serviceURL)/\(name)/")
-            writer.endObject()
+            Links.write(&writer, "self", "\(request.serviceURL)/\(name)/")
             if isDetailed {
                 writer.beginObject()
                 writer.field("rel", "describedby")

@@ -6,33 +6,6 @@ import PolicyKit
 
 /// Shapes and checks that several resources share.
 enum ComputeWire {
-    static func links(_ writer: inout JSONWriter, _ request: APIRequest, _ path: String) {
-        writer.array("links") { writer in
-            link(&writer, "self", "\(request.serviceURL)/v2.1/\(path)")
-            link(&writer, "bookmark", "\(request.serviceURL)/\(path)")
-        }
-    }
-
-    static func link(_ writer: inout JSONWriter, _ rel: String, _ href: String) {
-        writer.beginObject()
-        writer.field("rel", rel)
-        writer.field("href", href)
-        writer.endObject()
-    }
-
-    /// `servers_links` and the like: the same query with another marker. Upstream names a next page after a full one.
-    static func nextLink(
-        _ writer: inout JSONWriter, _ key: StaticString, _ request: APIRequest, _ path: String, marker: String
-    ) {
-        var query = ""
-        for (name, value) in request.http.query where name != "marker" {
-            query += "\(Percent.encode(name))=\(Percent.encode(value))&"
-        }
-        writer.array(key) { writer in
-            link(&writer, "next", "\(request.serviceURL)/v2.1/\(path)?\(query)marker=\(Percent.encode(marker))")
-        }
-    }
-
     /// `limit` of the query. Throws `.badRequest` for anything but a number from 0.
     static func limit(_ request: APIRequest, maximum: Int) throws -> Int {
         guard let text = request.query("limit"), !text.isEmpty else { return maximum }
@@ -109,4 +82,8 @@ extension HTTPResponse {
     {
         .json(status, try JSONWriter.object(capacity: capacity, write))
     }
+}
+
+extension APIRequest {
+    var links: Links { Links(self, version: "/v2.1") }
 }

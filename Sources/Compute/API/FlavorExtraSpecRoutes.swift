@@ -125,10 +125,7 @@ struct FlavorExtraSpecRoutes: Sendable {
 
     private func act(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let id = request.parameter("flavor_id")
-        let body = try await request.json()
-        guard case .object(let fields) = body, fields.count == 1, let name = fields.keys.first else {
-            throw CloudError.badRequest("Malformed request body: one action is expected")
-        }
+        let (name, value) = try await request.action()
         let isAllowed: Bool
         switch name {
         case "addTenantAccess":
@@ -139,9 +136,9 @@ struct FlavorExtraSpecRoutes: Sendable {
             isAllowed = false
         default:
             try context.authorize([:])
-            throw CloudError.badRequest("There is no such action: \(name.prefix(64))")
+            throw APIRequest.noSuchAction(name)
         }
-        var reader = try ObjectReader(fields[name], path: name)
+        var reader = try ObjectReader(value, path: name)
         let project = try reader.requiredString("tenant", 1...255)
         try reader.finish()
         return Self.access(id, try await flavors.setAccess(id, ProjectID(project), isAllowed: isAllowed))

@@ -59,7 +59,7 @@ struct FlavorRoutes: Sendable {
             if showsSpecs { writer.field("extra_specs", flavor.extraSpecs) }
         }
         if context.has(55) { writer.field("description", flavor.description) }
-        ComputeWire.links(&writer, request, "flavors/\(Percent.encode(flavor.id))")
+        request.links.write(&writer, "flavors/\(Percent.encode(flavor.id))")
         writer.endObject()
     }
 
@@ -101,7 +101,7 @@ struct FlavorRoutes: Sendable {
             }
             if let last = final.last, final.count == filter.limit {
                 let path = isDetailed ? "flavors/detail" : "flavors"
-                ComputeWire.nextLink(&writer, "flavors_links", request, path, marker: last.id)
+                request.links.next(&writer, "flavors_links", path, marker: last.id)
             }
         }
     }

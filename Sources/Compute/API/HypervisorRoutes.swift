@@ -175,7 +175,7 @@ struct HypervisorRoutes: Sendable {
             }
             if let next, !isSearch {
                 let path = isDetailed ? "os-hypervisors/detail" : "os-hypervisors"
-                ComputeWire.nextLink(&writer, "hypervisors_links", request, path, marker: id(next, context))
+                request.links.next(&writer, "hypervisors_links", path, marker: id(next, context))
             }
         }
     }

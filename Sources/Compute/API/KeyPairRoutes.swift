@@ -40,7 +40,7 @@ struct KeyPairRoutes: Sendable {
                 }
             }
             if isPaged, let last = final.last, final.count == limit {
-                ComputeWire.nextLink(&writer, "keypairs_links", request, "os-keypairs", marker: last.name)
+                request.links.next(&writer, "keypairs_links", "os-keypairs", marker: last.name)
             }
         }
     }

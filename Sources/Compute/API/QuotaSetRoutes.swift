@@ -75,8 +75,8 @@ struct QuotaSetRoutes: Sendable {
                 for name in Self.resources(context) {
                     writer.key(dynamic: name)
                     writer.beginObject()
-                    writer.field("limit", usage.limits[name] ?? -1)
-                    writer.field("in_use", usage.used[name] ?? 0)
+                    writer.field("limit", usage.limit(of: name))
+                    writer.field("in_use", usage.use(of: name))
                     writer.field("reserved", 0)
                     writer.endObject()
                 }

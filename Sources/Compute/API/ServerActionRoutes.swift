@@ -21,11 +21,8 @@ struct ServerActionRoutes: Sendable {
     }
 
     private func act(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let body = try await request.json()
-        guard case .object(let fields) = body, let name = fields.keys.first, fields.count == 1 else {
-            throw CloudError.badRequest("Malformed request body: one action is expected")
-        }
-        let (id, value) = (request.id("server_id", ServerTag.self), fields[name] ?? .null)
+        let (name, value) = try await request.action()
+        let id = request.id("server_id", ServerTag.self)
         if let kind = try Self.power(name, value) {
             try await servers.power(id, kind, for: context)
             return HTTPResponse(status: 202)
@@ -61,7 +58,7 @@ struct ServerActionRoutes: Sendable {
             // The object is asked for first, so that an unknown action tells nothing of a foreign server.
             _ = try await servers.server(id, for: context)
             guard Self.known.contains(name) else {
-                throw CloudError.badRequest("There is no such action: \(name.prefix(64))")
+                throw APIRequest.noSuchAction(name)
             }
             throw CloudError(.notImplemented, "The action \(name) is not available on this cloud.")
         }

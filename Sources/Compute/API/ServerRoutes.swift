@@ -55,7 +55,7 @@ struct ServerRoutes: Sendable {
             writer.endArray()
             if let last = page.servers.last, page.servers.count == wanted.query.limit {
                 let path = isDetailed ? "servers/detail" : "servers"
-                ComputeWire.nextLink(&writer, "servers_links", request, path, marker: last.id.rawValue)
+                request.links.next(&writer, "servers_links", path, marker: last.id.rawValue)
             }
         }
     }
@@ -94,7 +94,7 @@ struct ServerRoutes: Sendable {
         var response = HTTPResponse.object(202) { writer in
             writer.object("server") { writer in
                 writer.field("id", id)
-                ComputeWire.links(&writer, request, "servers/\(id)")
+                request.links.write(&writer, "servers/\(id)")
                 writer.field("OS-DCF:diskConfig", draft.diskConfig)
                 writer.field("security_groups", wanted.securityGroups ?? .array([.object(["name": "default"])]))
                 writer.field("adminPass", password)

@@ -33,7 +33,7 @@ struct ServerTimelineRoutes: Sendable {
             }
             if isPaged, let last = actions.last, actions.count == limit {
                 let path = "servers/\(request.parameter("server_id"))/os-instance-actions"
-                ComputeWire.nextLink(&writer, "links", request, path, marker: last.requestID)
+                request.links.next(&writer, "links", path, marker: last.requestID)
             }
         }
     }

@@ -53,11 +53,10 @@ struct ServerView {
     }
 
     private func links(_ writer: inout JSONWriter, _ server: Server) {
-        writer.key("links")
-        writer.beginArray()
-        ComputeWire.link(&writer, "self", selfPrefix + server.id.rawValue)
-        ComputeWire.link(&writer, "bookmark", bookmarkPrefix + server.id.rawValue)
-        writer.endArray()
+        writer.array("links") { writer in
+            Links.write(&writer, "self", selfPrefix + server.id.rawValue)
+            Links.write(&writer, "bookmark", bookmarkPrefix + server.id.rawValue)
+        }
     }
 
     /// The open object of a detailed server; `group` is there on the view of one server.
@@ -109,10 +108,7 @@ struct ServerView {
         writer.key("image")
         writer.beginObject()
         writer.field("id", id.rawValue)
-        writer.key("links")
-        writer.beginArray()
-        ComputeWire.link(&writer, "bookmark", imagePrefix + id.rawValue)
-        writer.endArray()
+        writer.array("links") { Links.write(&$0, "bookmark", imagePrefix + id.rawValue) }
         if minor >= 98 {
             writer.key("properties")
             writer.raw(server.imageProperties)
@@ -136,10 +132,7 @@ struct ServerView {
             }
         } else {
             writer.field("id", server.flavor.id)
-            writer.key("links")
-            writer.beginArray()
-            ComputeWire.link(&writer, "bookmark", flavorPrefix + server.flavor.id)
-            writer.endArray()
+            writer.array("links") { Links.write(&$0, "bookmark", flavorPrefix + server.flavor.id) }
         }
         writer.endObject()
     }

@@ -10,17 +10,12 @@ package struct ComputeQuotaEngine: Sendable {
 
     package init(_ parts: ComputeParts) { self.parts = parts }
 
-    package struct Usage: Sendable {
-        package var limits: [String: Int]
-        package var used: [String: Int]
-    }
-
-    package func usage(of project: ProjectID, user: UserID? = nil) async throws -> Usage {
+    package func usage(of project: ProjectID, user: UserID? = nil) async throws -> QuotaUsage {
         let (stores, quotas) = (parts.stores, parts.quotas)
         return try await parts.database.read { transaction in
             let servers = try stores.servers.usage(of: project, user: user, transaction)
             let groups = try stores.groups.count(of: project, transaction)
-            return Usage(
+            return QuotaUsage(
                 limits: try quotas.limits(of: project, transaction),
                 used: [
                     "instances": servers.instances, "cores": servers.cores, "ram": servers.memoryMiB,
@@ -39,7 +34,7 @@ package struct ComputeQuotaEngine: Sendable {
         let present = try await usage(of: project)
         if !isForced {
             for (resource, limit) in limits.sorted(by: { $0.key < $1.key }) {
-                let used = present.used[resource] ?? 0
+                let used = present.use(of: resource)
                 guard limit < 0 || limit >= used else {
                     throw CloudError.badRequest(
                         "Quota limit \(limit) for \(resource) must be greater than or equal to already used and "

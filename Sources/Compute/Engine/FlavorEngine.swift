@@ -28,15 +28,19 @@ package struct FlavorEngine: Sendable {
 
     /// A private flavor is absent for projects that it is not for.
     package func flavor(_ id: String, for context: CallContext) async throws -> Flavor {
+        guard let flavor = try await Self.visible(id, for: context, parts) else { throw Self.notFound(id) }
+        return flavor
+    }
+
+    /// Nil: there is none that the caller may use.
+    static func visible(_ id: String, for context: CallContext, _ parts: ComputeParts) async throws -> Flavor? {
         let stores = parts.stores
-        let (project, isAdmin) = (context.projectID ?? ProjectID(""), context.isAdmin)
-        let found = try await parts.database.read { transaction -> Flavor? in
+        return try await parts.database.read { transaction in
             guard let flavor = try stores.flavors.flavor(id, transaction) else { return nil }
-            let isVisible = try flavor.isPublic || isAdmin || stores.flavors.hasAccess(id, project, transaction)
-            return isVisible ? flavor : nil
+            if flavor.isPublic || context.isAdmin { return flavor }
+            guard let project = context.projectID else { return nil }
+            return try stores.flavors.hasAccess(id, project, transaction) ? flavor : nil
         }
-        guard let found else { throw Self.notFound(id) }
-        return found
     }
 
     package static func notFound(_ id: String) -> CloudError {

@@ -180,7 +180,7 @@ extension ServerEngine {
     private func resolve(_ draft: ServerDraft, _ context: CallContext) async throws -> Resolved {
         let project = try context.requireProject()
         let target = PolicyTarget(["project_id": project.rawValue, "user_id": context.principal.userID.rawValue])
-        let flavor = try await flavor(draft.flavorID, project, context)
+        let flavor = try await flavor(draft.flavorID, context)
         if let userData = draft.userData, Base64.decode(userData) == nil {
             throw CloudError.badRequest("User data needs to be valid base 64.", kind: "InstanceUserDataMalformed")
         }
@@ -205,17 +205,11 @@ extension ServerEngine {
             project: project, flavor: flavor, disks: disks, key: key, host: host, networks: networks, group: group)
     }
 
-    private func flavor(_ id: String, _ project: ProjectID, _ context: CallContext) async throws -> Flavor {
-        let (stores, isAdmin) = (stores, context.isAdmin)
-        let found = try await parts.database.read { transaction -> Flavor? in
-            guard let flavor = try stores.flavors.flavor(id, transaction) else { return nil }
-            let isVisible = try flavor.isPublic || isAdmin || stores.flavors.hasAccess(id, project, transaction)
-            return isVisible ? flavor : nil
-        }
-        guard let found else {
+    private func flavor(_ id: String, _ context: CallContext) async throws -> Flavor {
+        guard let flavor = try await FlavorEngine.visible(id, for: context, parts) else {
             throw CloudError.badRequest("Flavor \(id.prefix(255)) could not be found.", kind: "FlavorNotFound")
         }
-        return found
+        return flavor
     }
 
     /// The disk as it is: in the formats that Image inspects before it makes an image active.

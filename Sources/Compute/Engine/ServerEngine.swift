@@ -29,16 +29,14 @@ package struct ServerEngine: Sendable {
         guard UUIDText.isUUID(id.rawValue),
             let server = try await parts.database.read({ try stores.servers.server(id, $0) }),
             includesDeleted || !server.isDeleted,
-            context.allowsAllProjects || server.projectID == context.projectID
+            context.sees(server.projectID)
         else { throw Self.notFound(id) }
         try context.authorize(Self.target(server), as: policy)
         return server
     }
 
     static func target(_ server: Server) -> PolicyTarget {
-        var target = PolicyTarget(project: server.projectID)
-        target["user_id"] = server.userID.rawValue
-        return target
+        PolicyTarget(project: server.projectID, user: server.userID)
     }
 
     static func notFound(_ id: ServerID) -> CloudError {

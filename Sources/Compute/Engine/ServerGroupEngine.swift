@@ -21,7 +21,7 @@ package struct ServerGroupEngine: Sendable {
     package func group(_ id: ServerGroupID, for context: CallContext) async throws -> ServerGroup {
         let stores = parts.stores
         guard let group = try await parts.database.read({ try stores.groups.group(id, $0) }),
-            context.allowsAllProjects || group.projectID == context.projectID
+            context.sees(group.projectID)
         else { throw Self.notFound(id) }
         try context.authorize(PolicyTarget(project: group.projectID))
         return group

@@ -33,12 +33,7 @@ struct VersionRoutes: Sendable {
         writer.field("id", "v3.14")
         writer.field("status", "stable")
         writer.field("updated", "2020-04-07T00:00:00Z")
-        writer.array("links") { writer in
-            writer.beginObject()
-            writer.field("rel", "self")
-            writer.field("href", request.v3URL + "/")
-            writer.endObject()
-        }
+        writer.array("links") { Links.write(&$0, "self", request.v3URL + "/") }
         writer.array("media-types") { writer in
             writer.beginObject()
             writer.field("base", "application/json")

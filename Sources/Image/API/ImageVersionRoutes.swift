@@ -25,12 +25,7 @@ struct ImageVersionRoutes: Sendable {
                         versions.beginObject()
                         versions.field("id", id)
                         versions.field("status", id == current ? "CURRENT" : "SUPPORTED")
-                        versions.array("links") { links in
-                            links.beginObject()
-                            links.field("rel", "self")
-                            links.field("href", request.serviceURL + "/v2/")
-                            links.endObject()
-                        }
+                        versions.array("links") { Links.write(&$0, "self", request.serviceURL + "/v2/") }
                         versions.endObject()
                     }
                 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import APIKit
 import BaseKit
 import NetworkCore
 
@@ -38,12 +39,7 @@ struct ResourceWriter: ~Copyable {
     mutating func links(_ collection: String, _ links: [(rel: String, href: String)]) {
         json.key(dynamic: collection + "_links")
         json.beginArray()
-        for link in links {
-            json.beginObject()
-            json.field("rel", link.rel)
-            json.field("href", link.href)
-            json.endObject()
-        }
+        for link in links { Links.write(&json, link.rel, link.href) }
         json.endArray()
     }
 

@@ -55,12 +55,7 @@ struct PlacementRootRoutes: Sendable {
                 versions.field("max_version", PlacementVersion.maximum.description)
                 versions.field("min_version", PlacementVersion.minimum.description)
                 versions.field("status", "CURRENT")
-                versions.array("links") { links in
-                    links.beginObject()
-                    links.field("rel", "self")
-                    links.field("href", "")
-                    links.endObject()
-                }
+                versions.array("links") { Links.write(&$0, "self", "") }
                 versions.endObject()
             }
         }

@@ -160,25 +160,18 @@ struct ProviderWire {
         writer.field("name", provider.name)
         writer.field("generation", provider.generation)
         writer.array("links") { links in
-            Self.link("self", path, &links)
+            Links.write(&links, "self", path)
             for (rel, since) in [
                 ("inventories", 0), ("usages", 0), ("aggregates", 1), ("traits", 6), ("allocations", 11),
             ]
             where minor >= since {
-                Self.link(rel, "\(path)/\(rel)", &links)
+                Links.write(&links, rel, "\(path)/\(rel)")
             }
         }
         if minor >= 14 {
             writer.field("parent_provider_uuid", provider.parent)
             writer.field("root_provider_uuid", provider.root)
         }
-        writer.endObject()
-    }
-
-    static func link(_ rel: String, _ href: String, _ writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.field("rel", rel)
-        writer.field("href", href)
         writer.endObject()
     }
 }

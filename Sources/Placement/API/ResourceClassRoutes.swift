@@ -29,7 +29,7 @@ struct ResourceClassRoutes: Sendable {
     private static func write(_ name: String, to writer: inout JSONWriter) {
         writer.beginObject()
         writer.field("name", name)
-        writer.array("links") { ProviderWire.link("self", path(name), &$0) }
+        writer.array("links") { Links.write(&$0, "self", path(name)) }
         writer.endObject()
     }
 

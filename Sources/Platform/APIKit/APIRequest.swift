@@ -40,6 +40,18 @@ package struct APIRequest: Sendable {
         }
     }
 
+    /// What the body of `…/action` asks for: `{"name": value}`.
+    package func action() async throws -> (name: String, value: JSON) {
+        guard case .object(let fields) = try await json(), fields.count == 1, let action = fields.first else {
+            throw CloudError.badRequest("Malformed request body: one action is expected")
+        }
+        return (action.key, action.value)
+    }
+
+    package static func noSuchAction(_ name: String) -> CloudError {
+        .badRequest("There is no such action: \(name.prefix(64))")
+    }
+
     // MARK: Query
 
     package func query(_ name: String) -> String? { http.queryValue(name) }

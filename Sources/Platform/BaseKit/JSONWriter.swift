@@ -163,11 +163,15 @@ package struct JSONWriter: ~Copyable {
     package mutating func field(_ key: StaticString, _ value: [String: String]) {
         self.key(key)
         beginObject()
-        for (name, text) in value.sorted(by: { $0.key < $1.key }) {
-            self.key(dynamic: name)
-            self.value(text)
-        }
+        fields(value)
         endObject()
+    }
+    /// Into the open object, in order of their names.
+    package mutating func fields(_ fields: [String: String]) {
+        for (name, text) in fields.sorted(by: { $0.key < $1.key }) {
+            key(dynamic: name)
+            value(text)
+        }
     }
     package mutating func nullField(_ key: StaticString) {
         self.key(key)

@@ -68,6 +68,9 @@ package struct CallContext: Sendable {
 
     /// Whether the caller sees every project's rows (`all_tenants`).
     package var allowsAllProjects: Bool { isAdmin }
+
+    /// Whether rows of `project` are there for the caller at all: another's are as absent as ones that never were.
+    package func sees(_ project: ProjectID?) -> Bool { project == projectID || allowsAllProjects }
 }
 
 /// Whether a handler asked. Shared by the copies of one call's context.

@@ -33,6 +33,10 @@ package struct PolicyTarget: Sendable, ExpressibleByDictionaryLiteral {
     package init(project: ProjectID?) {
         attributes = project.map { ["project_id": $0.rawValue, "tenant_id": $0.rawValue] } ?? [:]
     }
+    package init(project: ProjectID?, user: UserID) {
+        self.init(project: project)
+        attributes["user_id"] = user.rawValue
+    }
 
     package subscript(name: String) -> String? {
         get { attributes[name] }

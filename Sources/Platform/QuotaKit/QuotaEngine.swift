@@ -23,6 +23,21 @@ package struct QuotaExcess: Sendable, Equatable {
     }
 }
 
+/// What a project may have, and has, by resource.
+package struct QuotaUsage: Sendable {
+    /// -1: no limit.
+    package let limits: [String: Int]
+    package let used: [String: Int]
+
+    package init(limits: [String: Int], used: [String: Int]) {
+        self.limits = limits
+        self.used = used
+    }
+
+    package func limit(of resource: String) -> Int { limits[resource] ?? -1 }
+    package func use(of resource: String) -> Int { used[resource] ?? 0 }
+}
+
 /// The limits of one service. Every call runs in the caller's transaction, beside the rows that are counted, so that
 /// two requests cannot both take the last place.
 package struct QuotaEngine: Sendable {

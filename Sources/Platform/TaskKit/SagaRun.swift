@@ -30,6 +30,16 @@ package struct SagaRetry: Error, Sendable {
         self.delay = delay
         self.reason = reason
     }
+
+    /// In a saga's step: asks for its repetition, less and less often, while what `body` needs is unavailable.
+    @discardableResult
+    package static func whileUnavailable<T>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch let error as CloudError where error.code == .unavailable {
+            throw SagaRetry(after: .seconds(1 << min(SagaRun.current?.attempt ?? 0, 5)), because: error)
+        }
+    }
 }
 
 /// Thrown by a probe: the process "dies" here. Nothing is saved; another runner takes over from the last save.

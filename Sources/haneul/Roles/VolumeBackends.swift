@@ -48,28 +48,23 @@ struct VolumeBackends: Sendable {
     private func driver(
         _ backend: VolumeBackendsConfig.Backend, _ address: String, _ configuration: Configuration
     ) -> any VolumeDriver {
+        func section<Config: VolumeDriverConfig>(_: Config.Type) -> Config {
+            var config = configuration.section(Config.self)
+            config.address = address
+            config.stateDirectory = stateDirectory
+            return config
+        }
         switch backend {
         case .files:
-            var config = configuration.section(FilesVolumeConfig.self)
-            config.address = address
-            config.stateDirectory = stateDirectory
-            return FilesVolumeDriver(config, images: images)
+            return FilesVolumeDriver(section(FilesVolumeConfig.self), images: images)
         case .iscsi:
-            var config = configuration.section(ISCSIVolumeConfig.self)
-            config.address = address
-            config.stateDirectory = stateDirectory
+            var config = section(ISCSIVolumeConfig.self)
             config.hostAddress = hostAddress
             return ISCSIVolumeDriver(config, images: images)
         case .nfs:
-            var config = configuration.section(NFSVolumeConfig.self)
-            config.address = address
-            config.stateDirectory = stateDirectory
-            return NFSVolumeDriver(config, images: images)
+            return NFSVolumeDriver(section(NFSVolumeConfig.self), images: images)
         case .ceph:
-            var config = configuration.section(RBDVolumeConfig.self)
-            config.address = address
-            config.stateDirectory = stateDirectory
-            return RBDVolumeDriver(config, images: images)
+            return RBDVolumeDriver(section(RBDVolumeConfig.self), images: images)
         }
     }
 }
