@@ -12,6 +12,8 @@ struct Service {
     var hasAgent = false
     /// Kits of the agent besides those that every agent has.
     var agentKits: [Target.Dependency] = []
+    /// Kits of Core and API besides those that every service has.
+    var kits: [Target.Dependency] = []
     /// Drivers by name, each with the C module that it alone imports.
     var drivers: [String: [Target.Dependency]] = [:]
 
@@ -29,14 +31,14 @@ struct Service {
                 dependencies: [
                     .init(stringLiteral: contract), "BaseKit", "LogKit", "LifecycleKit", "DatabaseKit", "TaskKit",
                     "QuotaKit", "PolicyKit", "MessagingKit", "SecurityKit", "ConfigKit", "PatternKit",
-                ] + others,
+                ] + kits + others,
                 path: "Sources/\(name)",
                 exclude: ["API", "Contract"] + (hasAgent ? ["Agent"] : []) + drivers.keys.sorted().map { "Driver\($0)" },
                 sources: ["Model", "Store", "Engine"]),
             .target(
                 name: "\(name)API",
                 dependencies: [.init(stringLiteral: "\(name)Core"), .init(stringLiteral: contract), "APIKit"]
-                    + others,
+                    + kits + others,
                 path: "Sources/\(name)/API"),
         ]
         if hasAgent {
@@ -82,16 +84,26 @@ let services = [
     Service(
         name: "Network", uses: ["Compute", "Identity"], hasAgent: true, agentKits: ["OVSDBKit"],
         drivers: ["OVN": ["OVSDBKit"]]),
+    Service(
+        name: "ObjectStorage", uses: ["Identity"], kits: ["HTTPKit", "CompressionKit"],
+        drivers: [
+            "Disk": ["DatabaseKit", "DatabaseSQLite", "SecurityKit", "CLinux"], "Rados": ["SecurityKit", "CRados"],
+            "Remote": ["SecurityKit", "HTTPKit", "HTTPClient"],
+        ]),
 ]
 
 let system: [Target] = [
+    .systemLibrary(name: "CCurl", path: "Sources/System/CCurl", pkgConfig: "libcurl"),
     .systemLibrary(name: "CMicroHTTPD", path: "Sources/System/CMicroHTTPD", pkgConfig: "libmicrohttpd"),
     .systemLibrary(name: "CPCRE2", path: "Sources/System/CPCRE2"),
     .systemLibrary(name: "CSQLite", path: "Sources/System/CSQLite", pkgConfig: "sqlite3"),
     .systemLibrary(name: "COpenSSL", path: "Sources/System/COpenSSL", pkgConfig: "openssl"),
+    .systemLibrary(name: "CZlib", path: "Sources/System/CZlib", pkgConfig: "zlib"),
+    .systemLibrary(name: "CBZip2", path: "Sources/System/CBZip2"),
     .systemLibrary(name: "CCrypt", path: "Sources/System/CCrypt", pkgConfig: "libxcrypt"),
     .systemLibrary(name: "CLibvirt", path: "Sources/System/CLibvirt", pkgConfig: "libvirt"),
     .systemLibrary(name: "CRBD", path: "Sources/System/CRBD"),
+    .systemLibrary(name: "CRados", path: "Sources/System/CRados"),
     .systemLibrary(name: "CWslay", path: "Sources/System/CWslay"),
     .systemLibrary(name: "CYAML", path: "Sources/System/CYAML", pkgConfig: "yaml-0.1"),
     .target(name: "CLinux", path: "Sources/System/CLinux"),
@@ -118,7 +130,9 @@ let kits: [Target] = [
     platform("QuotaKit", ["BaseKit", "DatabaseKit", "PolicyKit"]),
     platform("OVSDBKit", ["BaseKit", "LogKit", "LifecycleKit", "CLinux"]),
     platform("HTTPKit", ["BaseKit"]),
+    platform("CompressionKit", ["CZlib", "CBZip2"]),
     platform("HTTPServer", ["BaseKit", "LogKit", "LifecycleKit", "HTTPKit", "CMicroHTTPD", "CWslay", "CLinux", "COpenSSL"]),
+    platform("HTTPClient", ["BaseKit", "LogKit", "LifecycleKit", "HTTPKit", "CCurl"]),
     platform("APIKit", ["BaseKit", "LogKit", "HTTPKit", "PolicyKit", "ConfigKit"]),
 ]
 
@@ -133,7 +147,9 @@ let package = Package(
         .executableTarget(name: "haneul", dependencies: everything + ["CLinux"], path: "Sources/haneul"),
         .target(name: "TestKit", dependencies: everything, path: "Tests/TestKit"),
     ]
-        + ["Platform", "Identity", "Image", "Placement", "BlockStorage", "Compute", "Network", "Tidy"].map {
+        + [
+            "Platform", "Identity", "Image", "Placement", "BlockStorage", "Compute", "Network", "ObjectStorage", "Tidy",
+        ].map {
             .testTarget(name: "\($0)Tests", dependencies: everything + ["TestKit"], path: "Tests/\($0)")
         } + [
             // The whole cloud as the program composes it.

@@ -330,4 +330,5 @@ struct FakeVolumeIdentity: IdentityService {
     func authenticate(token: String) async throws -> Principal { TestCallers.demo }
     func projectExists(_ id: ProjectID) async throws -> Bool { true }
     func projectNames(_ ids: [ProjectID]) async throws -> [ProjectID: String] { [:] }
+    func ec2Secret(accessKey: String) async throws -> EC2Secret? { nil }
 }

@@ -2,6 +2,7 @@
 import BaseKit
 import BlockStorageContract
 import LinuxKit
+import TestKit
 import Testing
 
 @testable import BlockStorageDriverRBD
@@ -13,9 +14,9 @@ struct RBDVolumeDriverHostTests {
     private static let image = VolumeContentSample(sizeGiB: 1, [VolumeContentSample.bytes(0xA5, at: 0, 4 << 20)])
 
     /// One cluster for all checks: it takes its time to start.
-    @Test("passes the conformance checks of volume drivers", .enabled(if: CephTestHost.isPossible))
+    @Test("passes the conformance checks of volume drivers", .enabled(if: CephTestHost.isPossibleForVolumes))
     func conformance() async throws {
-        try await CephTestHost.with { host, folder in
+        try await CephTestHost.withVolumes { host, folder in
             let path = "\(folder.path)/image.raw"
             try Self.image.write(to: path)
             let driver = RBDVolumeDriver(

@@ -49,6 +49,43 @@ ssh_guest() { # ADDRESS COMMAND…
     outside ssh -i "$work/key" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
         -o ConnectTimeout=5 -o BatchMode=yes "cirros@$address" "$@"
 }
+# serve_fake [OPTION…]: every API over a fake host, in the background: enough for what needs no guest. `server` is its process.
+serve_fake() {
+    mkdir -p "$HANEUL_STATE"
+    # As `up` leaves it: the other commands find the port there.
+    [ -e "$HANEUL_STATE/sandbox.json" ] ||
+        echo "{\"port\": $port, \"host_uuid\": \"$(cat /proc/sys/kernel/random/uuid)\"}" >"$HANEUL_STATE/sandbox.json"
+    "$haneul" serve --state "$HANEUL_STATE" --port "$port" --fake "$@" >>"$work/serve.log" 2>&1 &
+    server=$!
+    within 60 serves || { tail -n 3 "$work/serve.log"; return 1; }
+    mkdir -p "$HOME/.config/openstack"
+    { echo clouds: && cloud_of haneul demo && cloud_of haneul-admin admin; } >"$HOME/.config/openstack/clouds.yaml"
+}
+serves() { kill -0 "$server" && curl -sf -o /dev/null -m 5 "http://127.0.0.1:$port/healthz"; }
+stop_server() { # [SIGNAL]
+    [ -n "${server:-}" ] || return 0
+    kill "-${1:-TERM}" "$server" 2>/dev/null
+    wait "$server" 2>/dev/null
+    server=
+}
+cloud_of() { # NAME USER: an entry of clouds.yaml
+    echo "  $1: {auth: {auth_url: 'http://127.0.0.1:$port/identity/v3', username: $2, password: '$(password_of "$2")'," \
+        "project_name: $2, user_domain_id: default, project_domain_id: default}, region_name: RegionOne, identity_api_version: 3}"
+}
+password_of() { jq -r ".$1" "$HANEUL_STATE/credentials.json"; }
+# swift_as USER WORD…: the stock object storage client, as a user in the project of the same name.
+swift_as() {
+    local user=$1 password
+    shift
+    password=${PASSWORD:-$(password_of "$user")}
+    OS_AUTH_URL=http://127.0.0.1:$port/identity/v3 OS_IDENTITY_API_VERSION=3 OS_USERNAME=$user OS_PASSWORD=$password \
+        OS_PROJECT_NAME=$user OS_USER_DOMAIN_ID=default OS_PROJECT_DOMAIN_ID=default OS_REGION_NAME=RegionOne swift "$@"
+}
+# The clients of object storage, beside openstackclient.
+need_object_clients() {
+    [ -x "$client/bin/swift" ] && "$client/bin/python" -c 'import boto3, keystoneclient' 2>/dev/null ||
+        "$client/bin/pip" install -q python-swiftclient python-keystoneclient boto3
+}
 cloud_up() { "$haneul" up --port "$port" --guest-image "$repository/.build/guest.qcow2" "$@"; }
 # two_backends: before the cloud comes up; its volumes are in files and on iSCSI, and what is left of them is swept soon.
 two_backends() {
@@ -76,6 +113,7 @@ open_to_ssh() {
     openstack security group rule create --protocol tcp --dst-port 22 default >/dev/null
 }
 finish() {
+    stop_server
     "$haneul" purge >/dev/null 2>&1
     rm -rf "$work"
 }

@@ -204,7 +204,7 @@ struct IdentityResourceTests {
     @Test("services, endpoints and regions make the catalog")
     func catalog() async throws {
         let world = try await IdentityWorld()
-        let service = try await world.make("services", "service", ["type": "object-store", "name": "swift"])
+        let service = try await world.make("services", "service", ["type": "archive", "name": "vault"])
         let endpoint = try await world.make(
             "endpoints", "endpoint",
             [
@@ -212,7 +212,7 @@ struct IdentityResourceTests {
                 "url": .string("\(IdentityWorld.origin)/v1/AUTH_$(project_id)s"),
             ])
         let shown = try await world.call(.get, "/v3/auth/catalog", world.admin, expecting: 200)
-        let entry = shown["catalog"]?.array?.first { $0["type"]?.string == "object-store" }
+        let entry = shown["catalog"]?.array?.first { $0["type"]?.string == "archive" }
         let url = entry?["endpoints"]?.array?.first?["url"]?.string
         #expect(url?.hasPrefix("\(IdentityWorld.origin)/v1/AUTH_") == true && url?.contains("$") == false)
         let listed = try await world.call(.get, "/v3/endpoints/\(endpoint)", world.admin, expecting: 200)
@@ -229,7 +229,7 @@ struct IdentityResourceTests {
             .patch, "/v3/endpoints/\(endpoint)", world.admin, ["endpoint": ["enabled": false]], expecting: 200)
         let after = try await world.call(.get, "/v3/auth/catalog", world.admin, expecting: 200)
         #expect(
-            after["catalog"]?.array?.first { $0["type"]?.string == "object-store" }?["endpoints"]?.strings("url") == [
+            after["catalog"]?.array?.first { $0["type"]?.string == "archive" }?["endpoints"]?.strings("url") == [
                 "http://x/"
             ])
         try await world.call(.delete, "/v3/services/\(service)", world.admin, expecting: 204)

@@ -20,7 +20,7 @@ struct TokenRoutesTests {
         #expect(answer["token", "audit_ids"]?.array?.count == 1)
         #expect(
             answer["token", "catalog"]?.strings("type") == [
-                "block-storage", "compute", "identity", "image", "network", "placement", "volumev3",
+                "block-storage", "compute", "identity", "image", "network", "object-store", "placement", "volumev3",
             ])
         let urls = (answer["token", "catalog"]?.array ?? []).flatMap { $0["endpoints"]?.strings("url") ?? [] }
         #expect(urls.contains("\(IdentityWorld.origin)/compute/v2.1"))

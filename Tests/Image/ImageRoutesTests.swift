@@ -37,6 +37,15 @@ import Testing
         }
     }
 
+    @Test func targetsThatAreNoTextAreRefused() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await ImageWorld(directory: directory)
+            for target in ["/v2/images?name=%ff", "/v2/images?name=%zz", "/v2/images/%ff"] {
+                #expect(try await world.call(.get, target).status == 400, "\(target)")
+            }
+        }
+    }
+
     @Test(
         arguments: [
             (["name": 1], 400), (["disk_format": "exe"], 400), (["id": "x"], 400), (["min_disk": -1], 400),

@@ -61,7 +61,7 @@ struct ImageWorld: Sendable {
         let source: any ByteSource = bytes ?? body.map { Pieces([Array($0.text().utf8)]) } ?? EmptySource()
         let response = await router.handle(
             HTTPRequest(
-                method: method, path: "/image" + parts[0], query: parts.count > 1 ? Percent.query(parts[1]) ?? [] : [],
+                method: method, path: "/image" + parts[0], query: parts.count > 1 ? Percent.query(parts[1]) : [],
                 headers: headers, body: source))
         let content = try Self.content(response.body)
         let json = content.first == UInt8(ascii: "{") ? try JSONReader.read(content) : .null

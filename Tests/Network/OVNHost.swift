@@ -4,6 +4,7 @@ import Glibc
 import LifecycleKit
 import LinuxKit
 import OVSDBKit
+import Synchronization
 
 /// The central part of OVN, for real, in a folder of its own: both databases and `ovn-northd`. The test plays the hosts
 /// by writing what their `ovn-controller` would write.
@@ -85,10 +86,13 @@ struct OVNHost: Sendable {
 
     // MARK: A host's part
 
+    /// No two chassis have one address.
+    private static let chassisNumbers = Atomic(0)
+
     /// As ovn-controller at its start.
     func addChassis(_ name: String, isGateway: Bool) async throws {
         var transaction = OVSDBTransaction()
-        let number = UInt8.random(in: 1...250)
+        let number = Self.chassisNumbers.add(1, ordering: .relaxed).newValue % 250 + 1
         let encap = transaction.insert(
             "Encap", ["type": .string("geneve"), "ip": .string("10.0.0.\(number)"), "chassis_name": .string(name)])
         var config = ["ovn-bridge-mappings": "physnet1:br-ex"]

@@ -40,17 +40,18 @@ struct HTTPServerTests {
     @Test(
         "what is not HTTP as we speak it is refused, and what is odd but right is not",
         arguments: [
-            ("GET /?q=%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-            ("GET /?q=%ff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-            ("GET /%f HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET relative HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\n\r\n", 400),
-            ("BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+            ("BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
             ("TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
             ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
             ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+            ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip,chunked\r\n\r\n", 501),
+            ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length : 2\r\n\r\nab", 400),
+            ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2, 2\r\n\r\nab", 400),
             ("GET /" + String(repeating: "a", count: 9000) + " HTTP/1.1\r\nHost: x\r\n\r\n", 414),
             ("GET /bytes?" + String(repeating: "a&", count: 4000) + " HTTP/1.1\r\nHost: x\r\n\r\n", 200),
             ("GET / HTTP/1.1\r\nHost: x\r\nX-Big: " + String(repeating: "a", count: 50_000) + "\r\n\r\n", 431),
@@ -271,23 +272,11 @@ private struct TestServer: Sendable {
     func client() throws -> HTTPTestClient { try HTTPTestClient(port: http.ports(tag: "main").first ?? 0) }
 }
 
-/// Runs `body` against a server, stops the server, and checks that nothing of it is left.
 private func withServer(
     _ limits: HTTPLimits = HTTPLimits(), _ body: @escaping @Sendable (TestServer) async throws -> Void
 ) async throws {
-    var limits = limits
-    limits.stopTime = .milliseconds(500)
     let handler = TestHandler()
-    let listener = Listener(.address("127.0.0.1", port: 0), tag: "main")
-    let http = HTTPServer(listeners: [listener], handler: handler, limits: limits)
-    try http.open()
-    try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await http.run() }
-        defer { group.cancelAll() }
-        try await body(TestServer(http: http, handler: handler))
-    }
-    #expect(http.connectionCount == 0)
-    #expect(http.requestCount == 0)
+    try await withHTTPServer(handler, limits) { try await body(TestServer(http: $0, handler: handler)) }
 }
 
 private final class TestHandler: HTTPHandler {

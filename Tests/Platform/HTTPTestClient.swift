@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
 import Glibc
+import HTTPKit
 import LifecycleKit
 
 /// A client that sends exactly the bytes it is told to, which no polite library does. Blocking, on a thread of its own.
@@ -8,6 +9,8 @@ struct HTTPTestClient: Sendable {
     struct Reply: Sendable {
         var status = 0
         var headers: [String: String] = [:]
+        /// The header as it came, a field a line.
+        var lines: [String] = []
         var body: [UInt8] = []
         var text: String { String(decoding: body, as: UTF8.self) }
     }
@@ -84,6 +87,7 @@ struct HTTPTestClient: Sendable {
             while true {
                 let line = Self.line(descriptor)
                 guard let colon = line.firstIndex(of: ":") else { break }
+                reply.lines.append(line)
                 reply.headers[line[..<colon].lowercased()] = String(
                     line[line.index(after: colon)...].drop { $0 == " " })
             }
@@ -107,7 +111,35 @@ struct HTTPTestClient: Sendable {
             if byte == UInt8(ascii: "\n") { break }
             if byte != UInt8(ascii: "\r") { bytes.append(byte) }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return WireText.text(bytes)
+    }
+
+    /// Sends zeros while the server takes them, at most `limit`; returns how many it took.
+    func fill(limit: Int) async throws -> Int {
+        try await thread.run { [descriptor] in
+            let zeros = [UInt8](repeating: 0, count: 256 << 10)
+            var (sent, waits) = (0, 0)
+            while sent < limit, waits < 10 {
+                let count = Glibc.send(
+                    descriptor, zeros, min(zeros.count, limit - sent), Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+                if count > 0 {
+                    (sent, waits) = (sent + count, 0)
+                } else {
+                    guard errno == EAGAIN else { break }
+                    var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                    if poll(&entry, 1, 100) == 0 { waits += 1 }
+                }
+            }
+            return sent
+        }
+    }
+
+    /// Whether the server says nothing for a while.
+    func isSilent(milliseconds: Int32 = 300) async throws -> Bool {
+        try await thread.run { [descriptor] in
+            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            return poll(&entry, 1, milliseconds) == 0
+        }
     }
 
     /// Sends a request and reads its answer.

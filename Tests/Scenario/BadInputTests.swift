@@ -73,7 +73,7 @@ struct BadInputTests {
         let isFree = Self.free.contains { "\(site.service) \(spoiled.what)".hasPrefix($0 + " ") }
         // neutron ignores what stands beside the object in a body; keystone and glance keep fields they do not know.
         let isIgnored = site.service == "network" && spoiled.what.hasPrefix("the body ")
-        let refusesUnknown = ["network", "compute", "placement", "volume"].contains(site.service)
+        let refusesUnknown = ["network", "compute", "placement", "volume", "object-store-ring"].contains(site.service)
             && !isIgnored && !Self.open.contains(site.description)
         return !isFree && (spoiled.isImpossible || spoiled.isUnknownField && refusesUnknown)
     }

@@ -24,6 +24,8 @@ struct Estate: Sendable {
     /// Of the administrator's, for bodies.
     var others: [String: String] = [:]
 
+    /// Of A's access key.
+    private(set) var accessKeySecret = ""
     /// Of A's network, with no router.
     private(set) var spareSubnet = ""
 
@@ -71,6 +73,13 @@ struct Estate: Sendable {
             try await cloud.make(
                 "\(v3)/credentials", "credential",
                 ["type": "cert", "blob": "alpha blob", "user_id": .string(a.memberID)], a.member))
+        let key = try await cloud.call(
+            .post, "\(v3)/users/\(a.memberID)/credentials/OS-EC2", a.member, ["tenant_id": .string(a.project)],
+            expecting: 201)
+        own(
+            "\(v3)/users/{user_id}/credentials/OS-EC2/{credential_id}",
+            try #require(key["credential", "access"]?.string))
+        accessKeySecret = try #require(key["credential", "secret"]?.string)
         let credential = try await cloud.call(
             .post, "\(v3)/users/\(a.memberID)/application_credentials", a.member,
             [
@@ -300,6 +309,8 @@ struct Estate: Sendable {
         samples["/console {file*}"] = "vnc_lite.html"
         samples["/placement {name}"] = "CUSTOM_ALPHA"
         samples["/placement {resource_class}"] = "VCPU"
+        // The store's first device.
+        samples["/object-store {number}"] = "0"
         samples["/placement {consumer_uuid}"] = self["/compute {server_id}"]
     }
 }

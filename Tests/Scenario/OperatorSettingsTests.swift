@@ -44,8 +44,8 @@ struct OperatorSettingsTests {
     private static func cloud(_ settings: OperatorSettings) async throws -> (cloud: Cloud, origin: String) {
         try await withTemporaryDirectory { directory in
             var foundation = Cloud.Foundation(
-                database: try SQLiteDatabase.inMemory(), network: FakeNetworkDriver(), imageDirectory: directory,
-                origin: "http://127.0.0.1:1")
+                database: try SQLiteDatabase.inMemory(), network: FakeNetworkDriver(),
+                objectDevices: .inMemory(), imageDirectory: directory, origin: "http://127.0.0.1:1")
             foundation.apply(settings)
             return (try await Cloud(foundation), foundation.origin)
         }

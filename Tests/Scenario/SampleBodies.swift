@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import SecurityKit
 
 /// A good body for each route that takes one. It names the objects of the estate.
 struct SampleBodies: Sendable {
@@ -24,6 +25,7 @@ struct SampleBodies: Sendable {
             "PUT /identity/v3/roles/{role_id}/implies/{implied_role_id}",
             "PUT /image/v2/images/{id}/file", "PUT /image/v2/images/{id}/stage",
             "POST /image/v2/images/{id}/actions/deactivate", "POST /image/v2/images/{id}/actions/reactivate",
+            "POST /object-store/ring/repair",
         ].contains(site.description)
     }
 
@@ -37,6 +39,8 @@ struct SampleBodies: Sendable {
         Self.volumes(estate, &bodies)
         Self.volumeParts(estate, &bodies)
         Self.volumeAdministration(estate, &bodies)
+        bodies["POST /object-store/ring/devices"] = ["path": "/new", "zone": "2", "weight": 50, "class": "ssd"]
+        bodies["PATCH /object-store/ring/devices/{number}"] = ["zone": "1", "weight": 100, "class": "ssd"]
         self.bodies = bodies
         others = Self.actions(estate)
     }
@@ -46,6 +50,25 @@ struct SampleBodies: Sendable {
     private static func identity(_ estate: Estate, _ bodies: inout [String: JSON]) {
         func sample(_ name: String) -> JSON { .string(estate["/identity {\(name)}"]) }
         let v3 = "/identity/v3"
+        let keys = "\(v3)/users/{user_id}/credentials/OS-EC2"
+        bodies["POST \(keys)"] = ["tenant_id": sample("project_id")]
+        let (access, secret) = (JSON.string(estate["\(keys)/{credential_id}"]), Array(estate.accessKeySecret.utf8))
+        let text = "GET\n\n\n\n/bucket"
+        bodies["POST \(v3)/s3tokens"] = [
+            "credentials": [
+                "access": access, "token": .string(Base64.encode(Array(text.utf8), .urlSafe)),
+                "signature": .string(Base64.encode(HMAC.sha1(key: secret, Array(text.utf8)))),
+            ]
+        ]
+        let parameters = "Action=Test&SignatureMethod=HmacSHA256&SignatureVersion=2"
+        let request = Array("GET\ncloud.test\n/\n\(parameters)".utf8)
+        bodies["POST \(v3)/ec2tokens"] = [
+            "ec2Credentials": [
+                "access": access, "verb": "GET", "host": "cloud.test", "path": "/",
+                "params": ["Action": "Test", "SignatureVersion": "2"],
+                "signature": .string(Base64.encode(HMAC.sha256(key: secret, request))),
+            ]
+        ]
         let plain: [(String, String, JSON)] = [
             ("users", "user", ["name": "new user", "domain_id": "default", "password": "pw", "enabled": true, "email": "x@y", "default_project_id": sample("project_id"), "description": "d", "options": ["ignore_password_expiry": true]]),
             ("groups", "group", ["name": "new group", "domain_id": "default", "description": "d"]),

@@ -14,6 +14,7 @@ import IdentityCore
 import LifecycleKit
 import NetworkContract
 import NetworkCore
+import ObjectStorageContract
 import SecurityKit
 import Synchronization
 import TestKit
@@ -36,7 +37,7 @@ struct TestCloud: Sendable {
     let hypervisor: FakeHypervisor
     let network: FakeNetworkDriver
     let storage: FakeVolumeDriver
-    let router: APIRouter
+    let handler: any HTTPHandler
     let imageDirectory: String
 
     /// Of `admin` on the project `admin`.
@@ -73,6 +74,7 @@ struct TestCloud: Sendable {
             hostname: TestCloud.hostName, vcpus: 1024, memoryMiB: 4 << 20, diskGiB: 1 << 20)
         let storage = FakeVolumeDriver(pool: TestCloud.backend + "#fake")
         let spareStorage = FakeVolumeDriver(pool: TestCloud.spareBackend + "#fake", totalGiB: 100, folder: "/spare")
+        let objects = FakeStorageDevice()
         /// The bytes of encrypted volumes stay readable.
         let volumeKey = FernetKey()
     }
@@ -120,12 +122,13 @@ struct TestCloud: Sendable {
         hypervisor = ground.hypervisor
         storage = ground.storage
         var foundation = Cloud.Foundation(
-            database: database, network: network, imageDirectory: imageDirectory, origin: Self.origin)
+            database: database, network: network, objectDevices: .inMemory(ground.objects),
+            imageDirectory: imageDirectory, origin: Self.origin)
         foundation.identity.passwordCost = 4
         foundation.blockStorage.stateDirectory = ground.directory
         foundation.volumeKeys = [ground.volumeKey]
         cloud = try await Cloud(foundation)
-        router = cloud.router()
+        handler = cloud.handler()
         let owner = try await IdentityBootstrap(cloud.identity).run(adminPassword: Secret(Self.adminPassword))
         try await FlavorEngine(cloud.compute).bootstrap()
         try await VolumeTypeEngine(cloud.volumes).bootstrap()
@@ -258,7 +261,7 @@ struct TestCloud: Sendable {
         let parts = path.split(separator: "?", maxSplits: 1).map(String.init)
         var headers = headers
         if let token { headers.set("X-Auth-Token", token) }
-        let response = await router.handle(
+        let response = await handler.handle(
             HTTPRequest(
                 method: method, path: parts.first ?? "/",
                 query: parts.count > 1 ? try #require(Percent.query(parts[1])) : [], headers: headers,
@@ -312,6 +315,15 @@ final class PieceSource: ByteSource {
             let piece = Array(rest.prefix(Self.pieceSize))
             rest = rest.dropFirst(Self.pieceSize)
             return piece
+        }
+    }
+}
+
+extension ObjectStore.Devices {
+    static func inMemory(_ device: FakeStorageDevice = FakeStorageDevice()) -> ObjectStore.Devices {
+        // What is added is another disk, and empty.
+        ObjectStore.Devices(host: TestCloud.hostName, directories: ["/objects"]) {
+            $0.path == "/objects" ? device : FakeStorageDevice()
         }
     }
 }

@@ -31,6 +31,8 @@ package struct IdentityAPI: ServiceAPI {
         EndpointRoutes(catalog: engine.catalog).register(on: &routes)
         ApplicationCredentialRoutes(engine: engine.applicationCredentials).register(on: &routes)
         CredentialRoutes(credentials: engine.credentials).register(on: &routes)
+        EC2CredentialRoutes(credentials: engine.ec2Credentials).register(on: &routes)
+        EC2TokenRoutes(tokens: engine.ec2Tokens, catalog: engine.catalog).register(on: &routes)
         LimitRoutes(limits: engine.limits).register(on: &routes)
         self.routes = routes
     }

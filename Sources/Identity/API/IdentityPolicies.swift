@@ -5,7 +5,7 @@ import PolicyKit
 /// alternatives that older ones added.
 package enum IdentityPolicies {
     package static let defaults: [PolicyRule] =
-        base + tokens + users + groups + projects + domains + roles + grants + catalog + credentials + limits
+        base + tokens + users + groups + projects + domains + roles + grants + catalog + credentials + ec2 + limits
 
     static let admin = "rule:admin_required"
     static let systemReader = "role:reader and system_scope:all"
@@ -215,6 +215,21 @@ package enum IdentityPolicies {
             PolicyRule(
                 "identity:delete_access_rule", "(\(systemAdmin)) or user_id:%(target.user.id)s",
                 "Delete an access rule."),
+        ]
+    }()
+
+    private static let ec2: [PolicyRule] = {
+        let owner = "user_id:%(target.credential.user_id)s"
+        let writer = "(\(admin)) or (role:member and \(owner))"
+        return [
+            PolicyRule(
+                "identity:ec2_get_credential", "(\(admin)) or (\(systemReader)) or \(owner)", "Show an access key."),
+            PolicyRule(
+                "identity:ec2_list_credentials", "(\(admin)) or (\(systemReader)) or rule:owner", "List access keys."),
+            PolicyRule("identity:ec2_create_credential", writer, "Make an access key."),
+            PolicyRule("identity:ec2_delete_credential", writer, "Delete an access key."),
+            PolicyRule("identity:ec2tokens_validate", "rule:service_or_admin", "Take a signed request for a token."),
+            PolicyRule("identity:s3tokens_validate", "rule:service_or_admin", "Take a signed S3 request for a token."),
         ]
     }()
 

@@ -12,4 +12,18 @@ package protocol IdentityService: Sendable {
 
     /// Names for display, such as server owners on an operator's list. Unknown ids are left out.
     func projectNames(_ ids: [ProjectID]) async throws -> [ProjectID: String]
+
+    /// What a request that is signed with `accessKey` is checked against, and who it then is: never with more rights than
+    /// who made the key had then, and its user has now. Nil: there is no such key, or it means nothing any more.
+    func ec2Secret(accessKey: String) async throws -> EC2Secret?
+}
+
+/// An access key's secret and its holder, on the key's project.
+package struct EC2Secret: Sendable {
+    package var secret: Secret
+    package var principal: Principal
+    package init(secret: Secret, principal: Principal) {
+        self.secret = secret
+        self.principal = principal
+    }
 }

@@ -12,6 +12,7 @@ struct AccessResolver: Sendable {
     let roles = RoleStore()
     let assignments = AssignmentStore()
     let applicationCredentials = ApplicationCredentialStore()
+    let credentials = CredentialStore()
     let tokens = TokenStore()
 
     /// What a token means now. Throws when it means nothing any more.
@@ -30,6 +31,14 @@ struct AccessResolver: Sendable {
             else { throw IdentityError.unauthorized }
             credential = found
         }
+        var bounds: CredentialBounds?
+        if let id = payload.credentialID {
+            guard let found = try credentials.find(id, tx), found.userID == user.id, found.type == EC2Credential.type,
+                let project = found.projectID, payload.scope == .project(project),
+                found.bounds.applicationCredentialID == credential?.id
+            else { throw IdentityError.unauthorized }
+            bounds = found.bounds
+        }
         var principal = Principal(
             userID: user.id, userName: user.name,
             userDomain: Principal.Named(id: domain.id.rawValue, name: domain.name),
@@ -47,6 +56,7 @@ struct AccessResolver: Sendable {
         }
         var roleIDs = try effectiveRoleIDs(of: user.id, in: payload.scope, tx)
         if let credential { roleIDs = credential.effectiveRoles(ofUser: roleIDs) }
+        if let bounds { roleIDs = bounds.effectiveRoles(ofUser: roleIDs) }
         principal.roles = try named(roleIDs, tx)
         guard !principal.roles.isEmpty else { throw IdentityError.unauthorized }
         return TokenSubject(principal: principal, applicationCredential: credential)

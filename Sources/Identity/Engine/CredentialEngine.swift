@@ -3,7 +3,6 @@ import BaseKit
 import DatabaseKit
 import IdentityContract
 import PolicyKit
-import SecurityKit
 
 package struct CredentialDraft: Sendable {
     package var userID: UserID
@@ -35,6 +34,7 @@ package struct CredentialEngine: Sendable {
     private let store = CredentialStore()
     private let users = UserStore()
     private let projects = ProjectStore()
+    private let binder = CredentialBinder()
 
     init(database: IdentityDatabase, ids: IDSource) {
         self.database = database
@@ -56,12 +56,14 @@ package struct CredentialEngine: Sendable {
         try context.authorize(Self.target(draft.userID))
         try Self.refuseRestricted(context)
         try draft.extras.checkSize()
-        let credential = Credential(
+        let made = Credential(
             id: try id(for: draft), userID: draft.userID, projectID: draft.projectID, type: draft.type,
-            blob: draft.blob, extras: draft.extras)
-        try Self.checkScope(credential, context)
+            blob: try CredentialBinder.boundBlob(draft, by: context.principal), extras: draft.extras)
+        try CredentialBinder.checkProject(made.projectID, context.principal)
         return try await database.write("credential") { tx in
+            var credential = made
             try checkReferences(credential, tx)
+            credential.bounds = try binder.bounds(of: credential, madeBy: context.principal, tx)
             guard try store.count(of: credential.userID, tx) < Credential.maximumPerUser else {
                 throw CloudError.forbidden(
                     "Unable to create additional credentials, maximum of \(Credential.maximumPerUser) already exceeded "
@@ -81,6 +83,7 @@ package struct CredentialEngine: Sendable {
         try await database.write("credential") { tx in
             var credential = try load(id, for: context, tx)
             try Self.refuseRestricted(context)
+            let old = credential
             credential.userID = change.userID ?? credential.userID
             if let project = change.projectID { credential.projectID = project }
             credential.type = change.type ?? credential.type
@@ -91,6 +94,8 @@ package struct CredentialEngine: Sendable {
             try context.authorize(Self.target(credential.userID))
             try Self.checkScope(credential, context)
             try checkReferences(credential, tx)
+            try CredentialBinder.checkUnchanged(old, credential)
+            try binder.rebind(&credential, from: old, by: context.principal, tx)
             try store.update(credential, tx)
             return credential
         }
@@ -120,10 +125,8 @@ package struct CredentialEngine: Sendable {
         return credential
     }
 
-    /// A token that was delegated for one project reaches what belongs to that project
-    /// (keystone: `_check_delegation_for_ec2`).
     private static func isInScope(_ credential: Credential, _ context: CallContext) -> Bool {
-        context.principal.applicationCredentialID == nil || credential.projectID == context.projectID
+        CredentialBinder.isInReach(credential, of: context.principal)
     }
 
     private static func checkScope(_ credential: Credential, _ context: CallContext) throws {
@@ -143,19 +146,19 @@ package struct CredentialEngine: Sendable {
 
     /// An `ec2` credential is found by its access key's digest.
     private func id(for draft: CredentialDraft) throws -> CredentialID {
-        guard draft.type.lowercased() == "ec2" else { return ids.nextHex() }
+        guard draft.type.lowercased() == EC2Credential.type else { return ids.nextHex() }
         guard draft.projectID != nil else { throw IdentityError.validation("project_id", in: "credential") }
         guard let blob = try? JSONReader.read(draft.blob),  // Malformed text is refused right below.
             let access = blob["access"]?.string
         else { throw CloudError.badRequest("Invalid blob in credential") }
-        return CredentialID(Hex.encode(Digest.of(Array(access.utf8), .sha256)))
+        return EC2Credential.id(accessKey: access)
     }
 
     private func checkReferences(_ credential: Credential, _ tx: any Transaction) throws {
         guard try users.find(credential.userID, tx) != nil else {
             throw CloudError.badRequest("Could not find user: \(credential.userID).")
         }
-        if credential.type.lowercased() == "ec2", credential.projectID == nil {
+        if credential.type.lowercased() == EC2Credential.type, credential.projectID == nil {
             throw IdentityError.validation("project_id", in: "credential")
         }
         if let project = credential.projectID, try projects.find(project, tx) == nil {

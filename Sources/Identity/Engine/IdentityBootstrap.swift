@@ -28,6 +28,7 @@ package struct IdentityBootstrap: Sendable {
         CatalogItem(type: "network", name: "neutron", url: "{origin}/network"),
         CatalogItem(type: "block-storage", name: "cinder", url: "{origin}/volume/v3"),
         CatalogItem(type: "volumev3", name: "cinderv3", url: "{origin}/volume/v3/$(project_id)s"),
+        CatalogItem(type: "object-store", name: "swift", url: "{origin}/v1/AUTH_$(project_id)s"),
     ]
 
     /// From the most to the least: each implies the next (keystone: `keystone-manage bootstrap`).

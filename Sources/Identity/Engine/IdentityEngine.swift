@@ -19,6 +19,8 @@ package struct IdentityEngine: IdentityService {
     package let catalog: CatalogEngine
     package let applicationCredentials: ApplicationCredentialEngine
     package let credentials: CredentialEngine
+    package let ec2Credentials: EC2CredentialEngine
+    package let ec2Tokens: EC2TokenEngine
     package let limits: LimitEngine
     /// Turns token keys over and forgets what is past; run it with the process.
     package let keeper: IdentityKeeper
@@ -47,6 +49,8 @@ package struct IdentityEngine: IdentityService {
         applicationCredentials = ApplicationCredentialEngine(
             database: database, hasher: hasher, clock: clock, ids: ids)
         credentials = CredentialEngine(database: database, ids: ids)
+        ec2Credentials = EC2CredentialEngine(database: database, ids: ids)
+        ec2Tokens = EC2TokenEngine(database: database, config: config, clock: clock, tokens: tokens)
         limits = LimitEngine(database: database, ids: ids)
         keeper = IdentityKeeper(database: database, keys: keys, keyLifetime: KeyRepository.lifetime(config), clock: clock)
     }
@@ -63,6 +67,10 @@ package struct IdentityEngine: IdentityService {
 
     package func projectNames(_ ids: [ProjectID]) async throws -> [ProjectID: String] {
         try await database.read { try projectStore.names(ids, $0) }
+    }
+
+    package func ec2Secret(accessKey: String) async throws -> EC2Secret? {
+        try await ec2Tokens.secret(accessKey: accessKey)
     }
 }
 

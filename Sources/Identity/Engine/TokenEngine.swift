@@ -91,6 +91,9 @@ package struct TokenEngine: Sendable {
         var expiresAt: Timestamp?
         var chainAuditID: [UInt8]?
         var applicationCredential: (id: ApplicationCredentialID, projectID: ProjectID)?
+        /// The access key that signed the request.
+        var ec2Credential: (id: CredentialID, projectID: ProjectID)?
+        var boundProject: ProjectID? { ec2Credential?.projectID ?? applicationCredential?.projectID }
     }
 
     /// A new token. Throws `.unauthorized`, one and the same for every reason, when `request` does not hold.
@@ -109,21 +112,43 @@ package struct TokenEngine: Sendable {
             merged.expiresAt = [merged.expiresAt, next.expiresAt].compactMap { $0 }.min()
             merged.chainAuditID = merged.chainAuditID ?? next.chainAuditID
             merged.applicationCredential = merged.applicationCredential ?? next.applicationCredential
+            merged.ec2Credential = merged.ec2Credential ?? next.ec2Credential
             signIn = merged
         }
         guard let signIn else { throw IdentityError.unauthorized }
+        return try await issue(signIn, request.scope, at: issuedAt)
+    }
+
+    /// A token for who signed a request with an access key: on its project, ending with the key.
+    func issue(
+        ec2 credential: CredentialID, of user: UserID, on project: ProjectID,
+        applicationCredential: ApplicationCredentialID?, at time: Timestamp
+    ) async throws -> KnownToken {
+        var signIn = SignIn(userID: user, methods: .ec2Credential)
+        signIn.ec2Credential = (credential, project)
+        signIn.applicationCredential = applicationCredential.map { ($0, project) }
+        return try await issue(signIn, .project(.id(project)), at: time)
+    }
+
+    private func issue(_ signIn: SignIn, _ wanted: AuthRequest.Scope?, at issuedAt: Timestamp) async throws
+        -> KnownToken
+    {
         let generation = database.generation.current
         let (resolver, lifetime) = (resolver, config.tokenLifetime)
         let (payload, subject) = try await database.read { tx in
-            let scope = try Self.scope(request.scope, of: signIn, resolver, tx)
+            let scope = try Self.scope(wanted, of: signIn, resolver, tx)
             let payload = TokenPayload(
                 userID: signIn.userID, methods: signIn.methods, scope: scope,
-                applicationCredentialID: signIn.applicationCredential?.id, issuedAt: issuedAt,
+                applicationCredentialID: signIn.applicationCredential?.id, credentialID: signIn.ec2Credential?.id,
+                issuedAt: issuedAt,
                 expiresAt: signIn.expiresAt ?? issuedAt + lifetime,
                 auditIDs: [SecureRandom.bytes(TokenPayload.auditIDByteCount)] + (signIn.chainAuditID.map { [$0] } ?? [])
             )
             let (user, _) = try resolver.signedInUser(signIn.userID, tx)
-            guard user.isSatisfied(by: Set(signIn.methods.names)) else { throw IdentityError.unauthorized }
+            // The user's rules for signing in were met when the access key was made.
+            guard signIn.ec2Credential != nil || user.isSatisfied(by: Set(signIn.methods.names)) else {
+                throw IdentityError.unauthorized
+            }
             return (payload, try resolver.subject(of: payload, at: issuedAt, tx))
         }
         let token = try await keys.fernet().seal(payload.encoded(), at: issuedAt, padded: false)
@@ -161,7 +186,10 @@ package struct TokenEngine: Sendable {
             return SignIn(
                 userID: known.payload.userID, methods: known.payload.methods.union(.token),
                 expiresAt: known.payload.expiresAt, chainAuditID: known.payload.auditIDs.last,
-                applicationCredential: credential.map { ($0.id, $0.projectID) })
+                applicationCredential: credential.map { ($0.id, $0.projectID) },
+                ec2Credential: known.payload.credentialID.flatMap { id in
+                    known.subject.principal.projectID.map { (id, $0) }
+                })
         }
     }
 
@@ -186,13 +214,11 @@ package struct TokenEngine: Sendable {
             guard let project = try resolver.find(reference, tx) else { throw IdentityError.unauthorized }
             scope = .project(project.id)
         case nil:
-            if let credential = signIn.applicationCredential { return .project(credential.projectID) }
+            if let project = signIn.boundProject { return .project(project) }
             return try defaultScope(of: signIn.userID, resolver, tx)
         }
-        // An application credential acts on its project and nowhere else, whatever its token is made into.
-        if let credential = signIn.applicationCredential, scope != .project(credential.projectID) {
-            throw IdentityError.unauthorized
-        }
+        // A delegation acts on its project and nowhere else, whatever its token is made into.
+        if let project = signIn.boundProject, scope != .project(project) { throw IdentityError.unauthorized }
         return scope
     }
 

@@ -66,6 +66,7 @@ package struct Credential: Sendable, Equatable {
     package var type: String
     package var blob: String
     package var extras: Extras
+    package var bounds = CredentialBounds()
 
     package static let maximumBlobLength = 65_536
     package static let maximumPerUser = 1000

@@ -11,9 +11,11 @@ package struct AuthMethods: OptionSet, Sendable {
     package static let password = AuthMethods(rawValue: 1)
     package static let token = AuthMethods(rawValue: 2)
     package static let applicationCredential = AuthMethods(rawValue: 4)
+    package static let ec2Credential = AuthMethods(rawValue: 8)
 
     private static let all: [(AuthMethods, String)] = [
         (.password, "password"), (.token, "token"), (.applicationCredential, "application_credential"),
+        (.ec2Credential, "ec2credential"),
     ]
 
     package var names: [String] { Self.all.filter { contains($0.0) }.map(\.1) }
@@ -34,6 +36,8 @@ package struct TokenPayload: Sendable, Equatable {
     package var methods: AuthMethods
     package var scope: TokenScope
     package var applicationCredentialID: ApplicationCredentialID?
+    /// The `ec2` credential that signed the request for it: it ends with that, and has no more rights.
+    package var credentialID: CredentialID?
     /// Exact to the microsecond, where the Fernet format itself has seconds: a password change in the same second must
     /// tell older tokens from newer ones.
     package var issuedAt: Timestamp
@@ -44,7 +48,7 @@ package struct TokenPayload: Sendable, Equatable {
     package var auditTexts: [String] { auditIDs.map { Base64.encode($0, .urlSafe, padded: false) } }
 
     package func encoded() -> [UInt8] {
-        var bytes: [UInt8] = [Self.version, scopeKind | (applicationCredentialID == nil ? 0 : 0x80), methods.rawValue]
+        var bytes: [UInt8] = [Self.version, kind, methods.rawValue]
         Self.append(userID.rawValue, to: &bytes)
         switch scope {
         case .unscoped, .system: break
@@ -52,6 +56,7 @@ package struct TokenPayload: Sendable, Equatable {
         case .domain(let id): Self.append(id.rawValue, to: &bytes)
         }
         if let applicationCredentialID { Self.append(applicationCredentialID.rawValue, to: &bytes) }
+        if let credentialID { Self.append(credentialID.rawValue, to: &bytes) }
         for time in [issuedAt, expiresAt] {
             let bits = UInt64(bitPattern: time.microseconds)
             for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: bits >> shift)) }
@@ -67,7 +72,7 @@ package struct TokenPayload: Sendable, Equatable {
         guard reader.byte() == Self.version, let kind = reader.byte(), let methods = reader.byte(),
             let user = reader.text()
         else { return nil }
-        switch kind & 0x7F {
+        switch kind & 0x3F {
         case 0: scope = .unscoped
         case 1:
             guard let id = reader.text() else { return nil }
@@ -81,6 +86,10 @@ package struct TokenPayload: Sendable, Equatable {
         if kind & 0x80 != 0 {
             guard let id = reader.text() else { return nil }
             applicationCredentialID = ApplicationCredentialID(id)
+        }
+        if kind & 0x40 != 0 {
+            guard let id = reader.text() else { return nil }
+            credentialID = CredentialID(id)
         }
         guard let issued = reader.number(), let expires = reader.number(), let count = reader.byte(), count <= 2 else {
             return nil
@@ -99,16 +108,21 @@ package struct TokenPayload: Sendable, Equatable {
 
     package init(
         userID: UserID, methods: AuthMethods, scope: TokenScope,
-        applicationCredentialID: ApplicationCredentialID? = nil,
+        applicationCredentialID: ApplicationCredentialID? = nil, credentialID: CredentialID? = nil,
         issuedAt: Timestamp, expiresAt: Timestamp, auditIDs: [[UInt8]]
     ) {
         self.userID = userID
         self.methods = methods
         self.scope = scope
         self.applicationCredentialID = applicationCredentialID
+        self.credentialID = credentialID
         self.issuedAt = issuedAt
         self.expiresAt = expiresAt
         self.auditIDs = auditIDs
+    }
+
+    private var kind: UInt8 {
+        scopeKind | (applicationCredentialID == nil ? 0 : 0x80) | (credentialID == nil ? 0 : 0x40)
     }
 
     private var scopeKind: UInt8 {

@@ -4,7 +4,8 @@ import DatabaseKit
 import IdentityContract
 
 struct CredentialStore: Sendable {
-    private static let columns: SQL = "id, user_id, project_id, type, blob, extras"
+    private static let columns: SQL =
+        "id, user_id, project_id, type, blob, extras, application_credential_id, role_ids"
 
     func find(_ id: CredentialID, _ tx: any Transaction) throws -> Credential? {
         try tx.first("SELECT \(Self.columns) FROM identity_credentials WHERE id = \(id)", Self.credential)
@@ -26,7 +27,8 @@ struct CredentialStore: Sendable {
             """
             INSERT INTO identity_credentials (\(Self.columns))
             VALUES (\(credential.id), \(credential.userID), \(credential.projectID), \(credential.type),
-                \(credential.blob), \(credential.extras.text))
+                \(credential.blob), \(credential.extras.text), \(credential.bounds.applicationCredentialID),
+                \(credential.bounds.text))
             """)
     }
 
@@ -35,7 +37,9 @@ struct CredentialStore: Sendable {
             """
             UPDATE identity_credentials
                SET user_id = \(credential.userID), project_id = \(credential.projectID), type = \(credential.type),
-                   blob = \(credential.blob), extras = \(credential.extras.text)
+                   blob = \(credential.blob), extras = \(credential.extras.text),
+                   application_credential_id = \(credential.bounds.applicationCredentialID),
+                   role_ids = \(credential.bounds.text)
              WHERE id = \(credential.id)
             """)
     }
@@ -55,6 +59,7 @@ struct CredentialStore: Sendable {
     private static func credential(_ row: any Row) throws -> Credential {
         Credential(
             id: row.id(0), userID: row.id(1), projectID: row.idOrNil(2), type: row.text(3), blob: row.text(4),
-            extras: try Extras(column: row.text(5)))
+            extras: try Extras(column: row.text(5)),
+            bounds: try CredentialBounds(applicationCredentialID: row.idOrNil(6), column: row.textOrNil(7)))
     }
 }

@@ -44,6 +44,7 @@ enum NetworkFaults {
         case .unprocessable: "HTTPUnprocessableEntity"
         case .notImplemented: "HTTPNotImplemented"
         case .unavailable: "ServiceUnavailable"
+        case .insufficientStorage: "HTTPInsufficientStorage"
         case .bug: "HTTPInternalServerError"
         }
     }

@@ -51,6 +51,7 @@ struct PlacementRouting {
         case .tooLarge: 413
         case .unsupportedMediaType: 415
         case .unavailable: 503
+        case .insufficientStorage: 507
         case .bug, .notImplemented: 500
         }
     }

@@ -102,6 +102,10 @@ package struct APIRouter: HTTPHandler {
             }
             segments.append(segment)
         }
+        guard request.isQueryReadable else {
+            let error = CloudError.badRequest("The query is not text in UTF-8.")
+            return (render(error, mounted.api, request, requestID), mounted.api.serviceType)
+        }
         var below = Array(segments.dropFirst(mounted.segments.count))
         // `/v2/images/` names an image without a name, where the service tells it from the list.
         if below.count > 1, !mounted.api.ignoresTrailingSlash, request.path.hasSuffix("/") { below.append("") }
@@ -247,6 +251,7 @@ package struct APIRouter: HTTPHandler {
         case .bug: 500
         case .notImplemented: 501
         case .unavailable: 503
+        case .insufficientStorage: 507
         }
     }
 }

@@ -4,7 +4,7 @@
 package struct CloudError: Error, Sendable, Codable, Equatable, CustomStringConvertible {
     package enum Code: String, Sendable, Codable {
         case badRequest, unauthorized, forbidden, notFound, conflict, preconditionFailed, overQuota, tooLarge
-        case unsupportedMediaType, notAcceptable, unprocessable, notImplemented, unavailable, bug
+        case unsupportedMediaType, notAcceptable, unprocessable, notImplemented, unavailable, insufficientStorage, bug
     }
 
     package let code: Code

@@ -12,6 +12,12 @@ package enum DatabaseError: Error, Sendable, CustomStringConvertible {
     case constraint(String)
     /// The transaction lost against another; repeating it may succeed. The kit has repeated it before it says so.
     case busy
+    /// There is no room on the disk.
+    case full
+    /// The file is no database, or not a whole one.
+    case damaged(String)
+    /// There is no such file, and the call does not make one.
+    case missing
     case failed(String)
 
     package var description: String {
@@ -20,6 +26,9 @@ package enum DatabaseError: Error, Sendable, CustomStringConvertible {
         case .foreignKey: "foreign key constraint"
         case .constraint(let text): "constraint: \(text)"
         case .busy: "database busy"
+        case .full: "the disk is full"
+        case .damaged(let text): "database damaged: \(text)"
+        case .missing: "no such database"
         case .failed(let text): text
         }
     }
@@ -56,11 +65,25 @@ extension Transaction {
         return result
     }
 
+    /// Calls `body` for each row until it answers false.
+    package func forEach(_ sql: SQL, while body: (any Row) throws -> Bool) throws {
+        do {
+            try forEach(sql) { row in
+                guard try body(row) else { throw EndOfRows() }
+            }
+        } catch is EndOfRows {
+            return
+        }
+    }
+
     /// The first column of the first row as a number; 0 without a row.
     package func count(_ sql: SQL) throws -> Int { try first(sql) { $0.int(0) } ?? 0 }
 
     package func exists(_ sql: SQL) throws -> Bool { try first(sql) { _ in true } ?? false }
 }
+
+/// Leaves a loop over rows.
+private struct EndOfRows: Error {}
 
 /// One database. Both calls run the closure on the database's own threads, never on the cooperative pool.
 ///

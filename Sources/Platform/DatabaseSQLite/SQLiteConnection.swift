@@ -5,34 +5,47 @@ import DatabaseKit
 /// One connection with its prepared statements. Not thread-safe: whoever holds it is alone with it.
 final class SQLiteConnection: @unchecked Sendable {
     // SAFETY: opened without SQLite's own mutex. `SQLiteWriter` keeps its connection on one thread;
-    // `SQLiteReaders` hands each connection to one closure at a time, under a lock that orders the hand-overs.
+    // `SQLiteReaders` and `SQLiteOpenDatabase` hand each connection to one closure at a time, under a lock that orders
+    // the hand-overs.
 
     enum Role { case writer, reader }
+
+    /// What differs between the one large database and many small ones.
+    struct Settings: Sendable {
+        var creates = true
+        /// The log is synced at each commit: what was acknowledged survives a power cut.
+        var syncsCommits = true
+        var cacheKiB = 4096
+        /// What the write-ahead log is cut back to after a burst.
+        var logLimitBytes = 64 << 20
+    }
 
     /// Statements kept per connection. Lists with `IN (…)` make many texts; the ones used long ago go first.
     static let statementLimit = 256
     /// Only another process (a backup, the operator's shell) can make this one wait.
     private static let busyTimeoutMilliseconds: Int32 = 10_000
-    /// What the write-ahead log is cut back to after a burst.
-    private static let logLimitBytes = 64 << 20
 
     private let pointer: OpaquePointer
     private var statements: [String: SQLiteStatement] = [:]
     private var clock: UInt64 = 0
 
-    init(path: String, role: Role) throws {
+    init(path: String, role: Role, _ settings: Settings = Settings()) throws {
         var connection: OpaquePointer?
-        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        let creation = settings.creates ? SQLITE_OPEN_CREATE : 0
+        let flags = SQLITE_OPEN_READWRITE | creation | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let code = sqlite3_open_v2(path, &connection, flags, nil)
         guard code == SQLITE_OK, let connection else {
             let error = DatabaseError(sqlite: code, on: connection)
             sqlite3_close_v2(connection)
-            throw DatabaseError.failed("cannot open database \(path): \(error)")
+            switch error {
+            case .full, .damaged: throw error
+            default: throw DatabaseError.failed("cannot open database \(path): \(error)")
+            }
         }
         pointer = connection
         sqlite3_busy_timeout(connection, Self.busyTimeoutMilliseconds)
         csqlite_refuse_double_quoted_text(connection)
-        for pragma in Self.pragmas(role) { try run(pragma) }
+        for pragma in Self.pragmas(role, settings) { try run(pragma) }
     }
 
     deinit {
@@ -40,23 +53,22 @@ final class SQLiteConnection: @unchecked Sendable {
         sqlite3_close_v2(pointer)
     }
 
-    private static func pragmas(_ role: Role) -> [String] {
+    private static func pragmas(_ role: Role, _ settings: Settings) -> [String] {
         let common = [
             "PRAGMA foreign_keys = ON",
             // As PostgreSQL has it; and an index can serve a prefix.
             "PRAGMA case_sensitive_like = ON",
             "PRAGMA temp_store = MEMORY",
             "PRAGMA trusted_schema = OFF",
-            "PRAGMA cache_size = -4096",
+            "PRAGMA cache_size = -\(settings.cacheKiB)",
         ]
         switch role {
         case .reader: return common + ["PRAGMA query_only = ON"]
         case .writer:
             return [
                 "PRAGMA journal_mode = WAL",
-                // The log is synced at each commit: what was acknowledged survives a power cut.
-                "PRAGMA synchronous = FULL",
-                "PRAGMA journal_size_limit = \(logLimitBytes)",
+                "PRAGMA synchronous = \(settings.syncsCommits ? "FULL" : "NORMAL")",
+                "PRAGMA journal_size_limit = \(settings.logLimitBytes)",
             ] + common
         }
     }

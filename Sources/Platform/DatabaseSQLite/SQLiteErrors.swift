@@ -21,6 +21,10 @@ extension DatabaseError {
             self = .constraint(Self.subject(of: text))
         case _ where code & 0xFF == SQLITE_BUSY || code & 0xFF == SQLITE_LOCKED:
             self = .busy
+        case _ where code & 0xFF == SQLITE_FULL:
+            self = .full
+        case _ where code & 0xFF == SQLITE_CORRUPT || code & 0xFF == SQLITE_NOTADB:
+            self = .damaged("\(text) (SQLite code \(code))")
         default:
             self = .failed("\(text) (SQLite code \(code))")
         }

@@ -12,7 +12,7 @@ package enum HTTPMethod: String, Sendable, Hashable, CaseIterable {
     case copy = "COPY"
 }
 
-/// Header fields in order. Names compare without regard to case.
+/// Header fields in order. Names compare without regard to case. Bytes that are not UTF-8 are kept as `WireText` says.
 package struct HTTPHeaders: Sendable, ExpressibleByDictionaryLiteral {
     package private(set) var fields: [(name: String, value: String)] = []
 
@@ -71,10 +71,13 @@ extension ByteSource {
 
 package struct HTTPRequest: Sendable {
     package var method: HTTPMethod
-    /// As sent, without the query: `/compute/v2.1/servers`. Still percent-encoded.
+    /// As sent, without the query: `/compute/v2.1/servers`. Slashes and dots stand as they came. Still percent-encoded,
+    /// as is now what the client did not encode, so all of it is ASCII. It need not be decodable.
     package var path: String
     /// Decoded, in order; a name may repeat. A name without `=` has an empty value.
     package var query: [(name: String, value: String)]
+    /// False: an escape in the query is cut short, or the query is not UTF-8. `query` is empty then.
+    package var isQueryReadable: Bool
     package var headers: HTTPHeaders
     package var body: any ByteSource
     /// Of the socket, not of any header.
@@ -83,12 +86,13 @@ package struct HTTPRequest: Sendable {
     package var listenerTag: String
 
     package init(
-        method: HTTPMethod, path: String, query: [(name: String, value: String)] = [], headers: HTTPHeaders = [:],
+        method: HTTPMethod, path: String, query: [(name: String, value: String)]? = [], headers: HTTPHeaders = [:],
         body: any ByteSource = EmptySource(), remoteAddress: String = "127.0.0.1", listenerTag: String = ""
     ) {
         self.method = method
         self.path = path
-        self.query = query
+        self.query = query ?? []
+        isQueryReadable = query != nil
         self.headers = headers
         self.body = body
         self.remoteAddress = remoteAddress

@@ -24,9 +24,46 @@ package enum Percent {
         return String(validating: bytes, as: UTF8.self)
     }
 
+    /// Encodes what may not stand in a request's target as it is, and leaves escapes and delimiters alone.
+    package static func encodeTarget(_ bytes: UnsafeRawBufferPointer) -> String {
+        let plain: ClosedRange<UInt8> = 0x21...0x7E
+        if bytes.allSatisfy(plain.contains) { return String(decoding: bytes, as: UTF8.self) }
+        var result: [UInt8] = []
+        for byte in bytes {
+            if plain.contains(byte) {
+                result.append(byte)
+            } else {
+                result.append(UInt8(ascii: "%"))
+                result.append(contentsOf: Hex.encode([byte]).uppercased().utf8)
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    /// With escapes replaced by their bytes; what is no escape stays as it is.
+    package static func unquoted(_ bytes: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        var rest = bytes[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), rest.count >= 2, let high = Hex.value(rest[rest.startIndex]),
+                let low = Hex.value(rest[rest.startIndex + 1])
+            {
+                result.append(high << 4 | low)
+                rest = rest.dropFirst(2)
+            } else {
+                result.append(byte)
+            }
+        }
+        return result
+    }
+
     package static func encode(_ text: String, keepsSlash: Bool = false) -> String {
+        encode(bytes: text.utf8, keepsSlash: keepsSlash)
+    }
+
+    package static func encode(bytes: some Sequence<UInt8>, keepsSlash: Bool = false) -> String {
         var result = ""
-        for byte in text.utf8 {
+        for byte in bytes {
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
@@ -40,10 +77,12 @@ package enum Percent {
     }
 
     /// The pairs of a query string; nil when one is not decodable.
-    package static func query(_ text: some StringProtocol) -> [(name: String, value: String)]? {
+    package static func query<Text: StringProtocol>(
+        _ text: Text
+    ) -> [(name: String, value: String)]? where Text.SubSequence == Substring {
         var pairs: [(name: String, value: String)] = []
-        for part in text.split(separator: "&", omittingEmptySubsequences: true) {
-            let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        for part in text.split(byte: "&") {
+            let halves = part.split(byte: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = decode(halves[0], plusIsSpace: true),
                 let value = decode(halves.count > 1 ? halves[1] : "", plusIsSpace: true)
             else { return nil }

@@ -11,29 +11,49 @@ struct Answer: @unchecked Sendable {
     private let pointer: OpaquePointer
     /// The same as plain bytes, where the body is in memory: for an answer in the middle of a request's body.
     let plain: HTTPResponse?
+    let isHead: Bool
 
     private static let hopHeaders: Set<String> = ["content-length", "transfer-encoding", "connection", "keep-alive"]
 
+    /// `saysKeepAlive`: a client that asks for it in so many words is told that the connection stays.
     /// Consumes the response's file descriptor in any case. Nil when there is no memory.
-    init?(_ response: HTTPResponse, isHead: Bool, closes: Bool, for exchange: Exchange) {
+    init?(_ response: HTTPResponse, isHead: Bool, closes: Bool, saysKeepAlive: Bool = false, for exchange: Exchange) {
         status = (200...599).contains(response.status) ? UInt32(response.status) : 500
         guard let pointer = Self.make(response, isHead: isHead, exchange) else { return nil }
         self.pointer = pointer
+        self.isHead = isHead
         switch response.body {
         case .empty, .bytes: plain = response
         default: plain = nil
         }
         for (name, value) in response.headers.fields where !Self.hopHeaders.contains(name.lowercased()) {
-            // False for a value with a line break in it: dropping the field is the safe answer to that.
-            _ = MHD_add_response_header(pointer, name, value)
+            Self.add(name, value, to: pointer)
+        }
+        // No part of a 204 (RFC 9110, 8.6), but harmless, and what the object storage API has always said.
+        let hasLength = status == 204 && response.headers["Content-Length"] == "0"
+        if hasLength || saysKeepAlive { cmhd_allow(pointer, hasLength, saysKeepAlive) }
+        if hasLength {
+            MHD_add_response_header(pointer, "Content-Length", "0")
         }
         if closes { MHD_add_response_header(pointer, "Connection", "close") }
+    }
+
+    private static func add(_ name: String, _ value: String, to pointer: OpaquePointer) {
+        // libmicrohttpd refuses an empty value. A blank is one, too: it is no part of the value that the client reads.
+        let value = value.isEmpty ? " " : value
+        // False for a value with a line break in it: dropping the field is the safe answer to that.
+        if WireText.isEscaped(name) || WireText.isEscaped(value) {
+            _ = MHD_add_response_header(pointer, terminated(name), terminated(value))
+        } else {
+            _ = MHD_add_response_header(pointer, name, value)
+        }
     }
 
     /// A handshake that was accepted: `handler` gets the socket.
     init?(upgradeTo protocolName: String, headers: [(String, String)], _ handler: @escaping MHD_UpgradeHandler) {
         status = 101
         plain = nil
+        isHead = false
         guard let pointer = MHD_create_response_for_upgrade(handler, nil) else { return nil }
         self.pointer = pointer
         MHD_add_response_header(pointer, "Upgrade", protocolName)
@@ -48,6 +68,10 @@ struct Answer: @unchecked Sendable {
     }
 
     consuming func drop() { MHD_destroy_response(pointer) }
+
+    private static func terminated(_ text: String) -> [CChar] {
+        WireText.bytes(text).map(CChar.init(bitPattern:)) + [0]
+    }
 
     private static func make(_ response: HTTPResponse, isHead: Bool, _ exchange: Exchange) -> OpaquePointer? {
         switch response.body {
@@ -64,6 +88,12 @@ struct Answer: @unchecked Sendable {
                 close(descriptor)
                 return empty()
             }
+            guard isHead || holds(descriptor, offset, length) else {
+                // The header promises what is not there, and sendfile would wait for it until the idle time.
+                close(descriptor)
+                exchange.core.log.error("file is too short", ["offset": offset, "length": length])
+                return MHD_create_response_from_callback(UInt64(length), 1, readNothing, nil, nil)
+            }
             let response = MHD_create_response_from_fd_at_offset64(UInt64(length), descriptor, UInt64(max(0, offset)))
             if response == nil { close(descriptor) }
             return response
@@ -75,6 +105,15 @@ struct Answer: @unchecked Sendable {
             if response == nil { Unmanaged<Exchange>.fromOpaque(context).release() }
             return response
         }
+    }
+
+    /// Whether an open file has all of this range. What is no regular file has no size to compare.
+    private static func holds(_ descriptor: Int32, _ offset: Int64, _ length: Int64) -> Bool {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return false }
+        guard status.st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) else { return true }
+        let (end, isTooFar) = max(0, offset).addingReportingOverflow(length)
+        return !isTooFar && end <= Int64(status.st_size)
     }
 
     private static func empty() -> OpaquePointer? {

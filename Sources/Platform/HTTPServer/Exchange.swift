@@ -61,10 +61,10 @@ final class Exchange: Sendable {
 
     let core: ServerCore
     let peer: PeerConnection
-    private let target: String?
+    private let target: String
     let state: Mutex<State>
 
-    init(_ peer: PeerConnection, _ connection: ConnectionHandle, target: String?) {
+    init(_ peer: PeerConnection, _ connection: ConnectionHandle, target: String) {
         core = peer.worker.core
         self.peer = peer
         self.target = target

@@ -16,7 +16,8 @@ extension Exchange {
         }
         guard
             let answer = Answer(
-                response, isHead: isHead, closes: core.isDraining || response.closesConnection, for: self)
+                response, isHead: isHead, closes: core.isDraining || response.closesConnection,
+                saysKeepAlive: request.headers["Connection"]?.lowercased() == "keep-alive", for: self)
         else {
             core.log.error("response could not be made", ["status": response.status])
             return abort()
@@ -77,7 +78,7 @@ extension Exchange {
     /// until then libmicrohttpd may be writing `100 Continue`.
     private func answerAtOnce(_ answer: Answer, _ state: inout State) -> Bool {
         guard !peer.acceptor.isTLS, state.received > 0, let plain = answer.plain else { return false }
-        let bytes = PlainResponse.bytes(plain, status: Int(answer.status))
+        let bytes = PlainResponse.bytes(plain, status: Int(answer.status), isHead: answer.isHead)
         let sent = bytes.withUnsafeBytes {
             send(peer.descriptor, $0.baseAddress, $0.count, SocketFlags.noWait)
         }
@@ -93,17 +94,31 @@ extension Exchange {
 
 /// The wire form of a response whose body is in memory.
 enum PlainResponse {
-    static func bytes(_ response: HTTPResponse, status: Int) -> [UInt8] {
+    static func bytes(_ response: HTTPResponse, status: Int, isHead: Bool = false) -> [UInt8] {
         let phrase = MHD_get_reason_phrase_for(UInt32(status)).map { String(cString: $0) } ?? "Unknown"
         var body: [UInt8] = []
-        if case .bytes(let bytes) = response.body { body = bytes }
-        var head = "HTTP/1.1 \(status) \(phrase)\r\nConnection: close\r\nContent-Length: \(body.count)\r\n"
+        if case .bytes(let bytes) = response.body, status != 204, status != 304 { body = bytes }
+        var head = "HTTP/1.1 \(status) \(phrase)\r\nDate: \(date())\r\nConnection: close\r\n"
+        head += "Content-Length: \(body.count)\r\n"
         for (name, value) in response.headers.fields where isPlain(name) && isPlain(value) {
             let lowered = name.lowercased()
-            if lowered == "connection" || lowered == "content-length" || lowered == "transfer-encoding" { continue }
+            if hopHeaders.contains(lowered) { continue }
             head += "\(name): \(value)\r\n"
         }
-        return Array((head + "\r\n").utf8) + body
+        return WireText.bytes(head + "\r\n") + (isHead ? [] : body)
+    }
+
+    private static let hopHeaders: Set<String> = ["connection", "content-length", "transfer-encoding", "date"]
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`.
+    private static func date() -> String {
+        var (seconds, parts) = (time(nil), tm())
+        gmtime_r(&seconds, &parts)
+        let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return "\(days[Int(parts.tm_wday)]), \(two(parts.tm_mday)) \(months[Int(parts.tm_mon)]) "
+            + "\(1900 + parts.tm_year) \(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
     }
 
     private static func isPlain(_ text: String) -> Bool {

@@ -21,15 +21,15 @@ struct RequestHead {
 
     var method: HTTPMethod
     var path: String
-    var query: [(name: String, value: String)]
+    /// Nil: not decodable, which is the handler's to answer.
+    var query: [(name: String, value: String)]?
     var headers: HTTPHeaders
     var body: BodyKind
     var expectsContinue: Bool
 
     init(
-        method name: UnsafePointer<CChar>, target: String?, _ connection: ConnectionHandle, _ limits: HTTPLimits
+        method name: UnsafePointer<CChar>, target: String, _ connection: ConnectionHandle, _ limits: HTTPLimits
     ) throws(Refusal) {
-        guard let target else { throw Refusal(status: 400, message: "The URL is not valid UTF-8.") }
         guard target.utf8.count <= limits.urlBytes else {
             throw Refusal(status: 414, message: "The URL is longer than \(limits.urlBytes) bytes.")
         }
@@ -49,15 +49,14 @@ struct RequestHead {
     }
 
     private static func method(_ name: UnsafePointer<CChar>) throws(Refusal) -> HTTPMethod {
-        let text = String(cString: name)
-        if let method = HTTPMethod(rawValue: text) { return method }
-        let isKnown = text == "TRACE" || text == "CONNECT"
-        throw Refusal(status: isKnown ? 405 : 501, message: "The method is not supported.")
+        if let method = HTTPMethod(rawValue: String(cString: name)) { return method }
+        // OpenStack's services answer so for any word, be it a method elsewhere or not.
+        throw Refusal(status: 405, message: "The method is not supported.")
     }
 
     private static func split(
         _ target: String
-    ) throws(Refusal) -> (path: String, query: [(name: String, value: String)]) {
+    ) throws(Refusal) -> (path: String, query: [(name: String, value: String)]?) {
         var rest = Substring(target)
         if !rest.hasPrefix("/"), let scheme = rest.utf8.firstIndex(of: UInt8(ascii: ":")),
             rest[scheme...].hasPrefix("://")
@@ -72,14 +71,8 @@ struct RequestHead {
         let utf8 = rest.utf8
         let mark = utf8.firstIndex(of: UInt8(ascii: "?"))
         let path = String(rest[..<(mark ?? utf8.endIndex)])
-        guard Percent.decode(path) != nil else {
-            throw Refusal(status: 400, message: "The path is not valid percent-encoded UTF-8.")
-        }
         guard let mark else { return (path, []) }
-        guard let query = Percent.query(rest[utf8.index(after: mark)...]) else {
-            throw Refusal(status: 400, message: "The query is not valid percent-encoded UTF-8.")
-        }
-        return (path, query)
+        return (path, Percent.query(rest[utf8.index(after: mark)...]))
     }
 }
 
@@ -88,19 +81,31 @@ private struct Fields {
     var expectsContinue = false
     private var lengths: [Int64?] = []
     private var codings: [String] = []
+    private var hasBadName = false
 
     mutating func add(_ name: String, _ value: String) {
+        // libmicrohttpd takes `Content-Length :` for another field than `Content-Length:`; whoever stands before this
+        // server may not.
+        if name.isEmpty || name.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) { hasBadName = true }
         switch name.utf8.count {
         case 6 where name.lowercased() == "expect": expectsContinue = value.lowercased() == "100-continue"
         case 14 where name.lowercased() == "content-length": lengths.append(Int64(value))
         case 17 where name.lowercased() == "transfer-encoding": codings.append(value.lowercased())
         default: break
         }
-        headers.add(name, value)
+        headers.add(name, Self.trimmed(value))
+    }
+
+    /// Without the blanks behind it, which are no part of a value; libmicrohttpd removes only those before it.
+    private static func trimmed(_ value: String) -> String {
+        guard let last = value.utf8.last, last == 0x20 || last == 0x09 else { return value }
+        let kept = value.utf8.reversed().drop { $0 == 0x20 || $0 == 0x09 }
+        return String(Substring(value.utf8.prefix(kept.count)))
     }
 
     /// Refuses whatever could make two parties disagree on where the body ends.
     func bodyKind(wholeLimit: Int) throws(RequestHead.Refusal) -> RequestHead.BodyKind {
+        if hasBadName { throw RequestHead.Refusal(status: 400, message: "A header's name holds a blank.") }
         if !codings.isEmpty {
             guard codings == ["chunked"] else {
                 throw RequestHead.Refusal(status: 501, message: "The transfer coding is not supported.")
@@ -126,7 +131,7 @@ private func collectField(
     guard let closure, let name else { return .YES }
     func text(_ pointer: UnsafePointer<CChar>?, _ length: Int) -> String {
         // SAFETY: libmicrohttpd gives the length with the pointer, and both live through this call.
-        String(decoding: UnsafeRawBufferPointer(start: pointer, count: pointer == nil ? 0 : length), as: UTF8.self)
+        WireText.text(UnsafeRawBufferPointer(start: pointer, count: pointer == nil ? 0 : length))
     }
     closure.assumingMemoryBound(to: Fields.self).pointee.add(text(name, nameLength), text(value, valueLength))
     return .YES

@@ -3,6 +3,7 @@ import BaseKit
 import CLinux
 import CMicroHTTPD
 import Glibc
+import HTTPKit
 import LifecycleKit
 import Synchronization
 
@@ -208,7 +209,8 @@ private func workerURI(
 ) -> UnsafeMutableRawPointer? {
     guard let uri, let connection, let context = cmhd_socket_context(connection) else { return nil }
     let peer = Unmanaged<PeerConnection>.fromOpaque(context).takeUnretainedValue()
-    let exchange = Exchange(peer, ConnectionHandle(pointer: connection), target: String(validatingCString: uri))
+    let bytes = UnsafeRawBufferPointer(start: uri, count: strlen(uri))
+    let exchange = Exchange(peer, ConnectionHandle(pointer: connection), target: Percent.encodeTarget(bytes))
     peer.begin(exchange)
     return Unmanaged.passRetained(exchange).toOpaque()
 }

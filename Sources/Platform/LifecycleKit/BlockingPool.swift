@@ -51,6 +51,10 @@ package final class BlockingPool: Sendable {
             call.cancel(running: cancellation == .abandons)
         }
     }
+
+    /// Runs `body` on one of the threads, with nobody who waits for it: a queue's worker, the end of a descriptor.
+    /// False: the queue is full, and `body` never runs.
+    package func start(_ body: @escaping @Sendable () -> Void) -> Bool { core.enqueue(limit: queueLimit, body) }
 }
 
 /// One thread with a queue: calls run one after the other, in order.

@@ -7,6 +7,8 @@ package enum HMAC {
 
     package static func sha1(key: [UInt8], _ message: [UInt8]) -> [UInt8] { compute(.sha1, key, message) }
 
+    package static func sha512(key: [UInt8], _ message: [UInt8]) -> [UInt8] { compute(.sha512, key, message) }
+
     private static func compute(_ algorithm: DigestAlgorithm, _ key: [UInt8], _ message: [UInt8]) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: algorithm.byteCount) { buffer, used in
             var written: UInt32 = 0

@@ -83,6 +83,13 @@ static inline void cmhd_upgrade_close(struct MHD_UpgradeResponseHandle *handle) 
     MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
 }
 
+/// `length`: `Content-Length` may be added to a response whose status has none by itself. `keep_alive`: the response says
+/// `Connection: keep-alive`, which HTTP/1.1 takes for granted.
+static inline void cmhd_allow(struct MHD_Response *response, _Bool length, _Bool keep_alive) {
+    int flags = (length ? MHD_RF_INSANITY_HEADER_CONTENT_LENGTH : 0) | (keep_alive ? MHD_RF_SEND_KEEP_ALIVE_HEADER : 0);
+    MHD_set_response_options(response, (enum MHD_ResponseFlags)flags, MHD_RO_END);
+}
+
 static inline uint64_t cmhd_size_unknown(void) { return MHD_SIZE_UNKNOWN; }
 static inline ssize_t cmhd_end_of_stream(void) { return MHD_CONTENT_READER_END_OF_STREAM; }
 static inline ssize_t cmhd_end_with_error(void) { return MHD_CONTENT_READER_END_WITH_ERROR; }

@@ -12,7 +12,7 @@ struct Arguments {
     private(set) var operands: [String] = []
     /// With `passing`: every word that was not taken, in order.
     private(set) var others: [String] = []
-    private var values: [String: String] = [:]
+    private var values: [String: [String]] = [:]
     private var flags: Set<String> = []
 
     /// `valued` options take the next word (or `--name=value`); any other option is a mistake, or, with `passing`,
@@ -34,7 +34,7 @@ struct Arguments {
                 guard let value = parts.count > 1 ? parts[1] : rest.popFirst() else {
                     throw CommandFailure("--\(name) needs a value.")
                 }
-                values[name] = value
+                values[name, default: []].append(value)
             } else if known.contains(name), parts.count == 1 {
                 flags.insert(name)
             } else if passing {
@@ -46,11 +46,13 @@ struct Arguments {
         }
     }
 
-    func value(_ name: String) -> String? { values[name] }
+    /// Of an option that was given more than once, the last.
+    func value(_ name: String) -> String? { values[name]?.last }
+    func all(_ name: String) -> [String] { values[name] ?? [] }
     func has(_ flag: String) -> Bool { flags.contains(flag) }
 
     func number(_ name: String, _ range: ClosedRange<Int>) throws -> Int? {
-        guard let text = values[name] else { return nil }
+        guard let text = value(name) else { return nil }
         guard let number = Int(text), range.contains(number) else {
             throw CommandFailure("--\(name) takes a number from \(range.lowerBound) to \(range.upperBound).")
         }
@@ -59,7 +61,7 @@ struct Arguments {
 
     var state: SandboxState {
         SandboxState(
-            directory: values["state"] ?? getenv("HANEUL_STATE").map { String(cString: $0) }
+            directory: value("state") ?? getenv("HANEUL_STATE").map { String(cString: $0) }
                 ?? SandboxState.defaultDirectory)
     }
 }

@@ -17,6 +17,7 @@ enum ServeCommand {
         let arguments = try Arguments(words, valued: ["state", "port"], flags: ["fake"], passing: true)
         let state = arguments.state
         let settings = try OperatorSettings.load(state, flags: arguments.others)
+        try ProcessLimits.raiseOpenFiles()
         Logger.setLevel(settings.configuration.section(CloudConfig.self).logLevel)
         let isFake = arguments.has("fake")
         try FileSystem.makeDirectories(state.directory, mode: 0o700)
@@ -27,8 +28,9 @@ enum ServeCommand {
         let host = isFake ? try await AllInOneHost.fake() : try await AllInOneHost.real()
         let database = try SQLiteDatabase(path: state.database)
         var foundation = Cloud.Foundation(
-            database: database, network: host.network, imageDirectory: state.directory + "/images",
-            origin: "http://127.0.0.1:\(port)")
+            database: database, network: host.network,
+            objectDevices: try host.objectDevices(settings.configuration, state),
+            imageDirectory: state.directory + "/images", origin: "http://127.0.0.1:\(port)")
         foundation.apply(settings)
         foundation.volumeKeys = try state.volumeKeys()
         foundation.blockStorage.stateDirectory = state.directory
@@ -43,7 +45,7 @@ enum ServeCommand {
             cloud: cloud, database: database, host: host, hypervisor: hypervisor, tasks: background)
         let root = try RootAPI(services: cloud.apis) { await health.parts() }
         let server = HTTPServer(
-            listeners: [listener(port)], handler: cloud.router(root: root),
+            listeners: [listener(port)], handler: cloud.handler(root: root),
             limits: settings.configuration.section(HTTPConfig.self).limits)
         let driver = (hypervisor as? any Service).map { [$0] } ?? []
         let agent = ComputeAgent(host: host.name, bus: cloud.bus, driver: hypervisor)

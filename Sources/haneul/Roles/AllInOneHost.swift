@@ -7,10 +7,12 @@ import ComputeContract
 import ComputeDriverLibvirt
 import ConfigKit
 import LifecycleKit
+import LinuxKit
 import MessagingKit
 import NetworkAgent
 import NetworkContract
 import NetworkDriverOVN
+import ObjectStorageCore
 import OVSDBKit
 
 /// What the controller drives on its own host.
@@ -68,6 +70,19 @@ struct AllInOneHost: Sendable {
         let backends = VolumeBackends(
             host: name, hostAddress: Self.address, stateDirectory: state.directory, images: cloud.images)
         return isFake ? backends.fakes(configuration) : backends.make(configuration)
+    }
+
+    /// Real disks for fake hosts too: objects are kept by this process itself.
+    func objectDevices(_ configuration: Configuration, _ state: SandboxState) throws -> ObjectStore.Devices {
+        var directories = configuration.section(ObjectStorageConfig.self).directories
+        if directories.isEmpty { directories = [state.directory + "/objects"] }
+        for directory in directories where directory.hasPrefix("/") {
+            try FileSystem.makeDirectories(directory, mode: 0o700)
+        }
+        let devices = StorageDevices(host: name, key: try state.storageKey(), ceph: configuration.section())
+        return ObjectStore.Devices(
+            host: name, directories: directories, services: devices.services, close: { await devices.close($0) }
+        ) { try await devices.open($0) }
     }
 
     func agents(_ bus: any MessageBus) throws -> [any Service] {

@@ -21,6 +21,8 @@ import MessagingKit
 import NetworkAPI
 import NetworkContract
 import NetworkCore
+import ObjectStorageAPI
+import ObjectStorageCore
 import PlacementAPI
 import PlacementCore
 import QuotaKit
@@ -34,6 +36,7 @@ package struct Cloud: Sendable {
     package struct Foundation: Sendable {
         package var database: any Database
         package var network: any NetworkDriver
+        package var objectDevices: ObjectStore.Devices
         package var imageDirectory: String
         /// `http://127.0.0.1:8088`: in every link and in the catalog.
         package var origin: String
@@ -44,16 +47,18 @@ package struct Cloud: Sendable {
         package var networkConfig = NetworkConfig()
         package var compute = ComputeConfig()
         package var blockStorage = BlockStorageConfig()
+        package var objectStorage = ObjectStorageConfig()
         /// Seal the passphrases of encrypted volumes; the first one seals, all open.
         package var volumeKeys: [FernetKey] = []
         package var policies = OperatorPolicies()
 
         package init(
-            database: any Database, network: any NetworkDriver, imageDirectory: String, origin: String,
-            clock: WallClock = .system, ids: IDSource = .random
+            database: any Database, network: any NetworkDriver, objectDevices: ObjectStore.Devices,
+            imageDirectory: String, origin: String, clock: WallClock = .system, ids: IDSource = .random
         ) {
             self.database = database
             self.network = network
+            self.objectDevices = objectDevices
             self.imageDirectory = imageDirectory
             self.origin = origin
             self.clock = clock
@@ -68,6 +73,7 @@ package struct Cloud: Sendable {
     package let networks: NetworkEngine
     package let volumes: BlockStorageParts
     package let backups: BackupStoreWatch
+    package let objects: ObjectStore
     package let compute: ComputeParts
     package let sagas: SagaRunner
     package let hosts: ComputeHostEngine
@@ -80,7 +86,8 @@ package struct Cloud: Sendable {
     package static let migrations: [Migration] =
         SagaMigrations.all + QuotaMigrations.all + IdentityMigrations.all + ImageMigrations.all
         + PlacementMigrations.all
-        + NetworkMigrations.all + BlockStorageMigrations.all + ComputeMigrations.all
+        + NetworkMigrations.all + BlockStorageMigrations.all + ObjectStorageMigrations.all
+        + ComputeMigrations.all
 
     /// Brings the schema up to date and wires everything. Nothing runs yet.
     package init(_ foundation: Foundation) async throws {
@@ -114,6 +121,9 @@ package struct Cloud: Sendable {
             mounter: KernelShareMounter(), clock: clock, ids: ids)
         backups = BackupStoreWatch(volumes.backupStore)
         let volumeAPI = try BlockStorageAPI(volumes, sagas: sagas, policy: policies["block-storage"])
+        objects = try await ObjectStore(
+            foundation.objectDevices, database: database, identity: identity, config: foundation.objectStorage,
+            origin: foundation.origin, clock: clock, ids: ids)
         compute = ComputeParts(
             database: database, bus: bus, images: imageService, placement: placement, networks: networks,
             volumes: InProcessBlockStorage(volumes, sagas: sagas, enforcer: volumeAPI.enforcer),
@@ -132,11 +142,17 @@ package struct Cloud: Sendable {
                 threads: BlockingPool("consoles", threads: 32), policy: policies["compute"]),
             volumeAPI,
             try ConsoleAPI(compute, sagas: sagas, origin: foundation.origin),
+            try RingAPI(
+                objects.parts, host: foundation.objectDevices.host, policy: policies["object-storage"]),
         ]
     }
 
     /// Answers every API; `root` answers beside them.
-    package func router(root: (any ServiceAPI)? = nil) -> APIRouter {
+    package func handler(root: (any ServiceAPI)? = nil) -> any HTTPHandler {
+        CloudHandler(objects: objects, router: router(root: root))
+    }
+
+    private func router(root: (any ServiceAPI)?) -> APIRouter {
         APIRouter(
             services: apis + (root.map { [$0] } ?? []), origin: foundation.origin, ids: foundation.ids,
             clock: foundation.clock
@@ -156,7 +172,7 @@ package struct Cloud: Sendable {
                 BlockStorageReconciler(volumes, sagas: sagas), BackupReconciler(volumes, sagas: sagas),
             ],
             wakes: wakes, clock: foundation.clock)
-        return [background, identity.keeper] + networkServices.services
+        return [background, identity.keeper] + objects.services + networkServices.services
             + [backups, computeServer, volumeServer, metadata.server(on: bus), sagas, reconcilers]
     }
 }

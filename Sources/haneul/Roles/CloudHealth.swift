@@ -116,6 +116,15 @@ final class CloudHealth: Sendable {
                     return "\(up) of \(hosts.count) up"
                 }
             ),
+            (
+                "object store",
+                {
+                    let state = try await cloud.objects.parts.state.state()
+                    // Replicas that are away cost nobody anything yet; the line tells of them.
+                    guard state.isServing else { throw CloudError(.unavailable, state.summary) }
+                    return state.summary
+                }
+            ),
             (backupStore, { try cloud.backups.report() }),
         ]
     }

@@ -6,6 +6,7 @@ import IdentityAPI
 import ImageAPI
 import LinuxKit
 import NetworkCore
+import ObjectStorageAPI
 import PlacementAPI
 import PolicyKit
 
@@ -14,7 +15,8 @@ package struct OperatorPolicies: Sendable {
     /// Each service that has rules, with their defaults. The name is that of its file.
     package static let services: [(name: String, rules: [PolicyRule])] = [
         ("block-storage", BlockStoragePolicies.all), ("compute", ComputePolicies.all), ("identity", IdentityPolicies.defaults), ("image", ImagePolicies.all),
-        ("network", NetworkPolicies.rules), ("placement", PlacementPolicies.all),
+        ("network", NetworkPolicies.rules), ("object-storage", RingPolicies.all),
+        ("placement", PlacementPolicies.all),
     ]
 
     private var overrides: [String: [String: String]] = [:]

@@ -12,6 +12,8 @@ import IdentityCore
 import ImageCore
 import LinuxKit
 import NetworkCore
+import ObjectStorageCore
+import ObjectStorageDriverRados
 
 /// What the operator of a cloud has set: options, from `haneul.yaml`, the environment and flags, and policies.
 struct OperatorSettings: Sendable {
@@ -19,6 +21,7 @@ struct OperatorSettings: Sendable {
         CloudConfig.self, HTTPConfig.self, IdentityConfig.self, ImageConfig.self, NetworkConfig.self,
         ComputeConfig.self, LibvirtConfig.self, BlockStorageConfig.self, VolumeBackendsConfig.self,
         FilesVolumeConfig.self, ISCSIVolumeConfig.self, NFSVolumeConfig.self, RBDVolumeConfig.self,
+        ObjectStorageConfig.self, RadosConfig.self,
     ]
 
     let configuration: Configuration
@@ -48,6 +51,7 @@ extension Cloud.Foundation {
         networkConfig = settings.configuration.section()
         compute = settings.configuration.section()
         blockStorage = settings.configuration.section()
+        objectStorage = settings.configuration.section()
         policies = settings.policies
         if let url = settings.configuration.section(CloudConfig.self).publicURL { origin = url }
     }

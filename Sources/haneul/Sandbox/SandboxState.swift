@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
 import LinuxKit
+import ObjectStorageDriverRemote
 import SecurityKit
 
 /// Where a cloud on one machine keeps everything it has. Removing this folder removes every trace of it.
@@ -29,6 +30,8 @@ struct SandboxState: Sendable {
     var welcomeFile: String { directory + "/welcomed" }
     /// Without it, encrypted volumes cannot be opened any more.
     var volumeKeysFile: String { directory + "/volume-keys.json" }
+    /// Hosts of the role `storage` are given a copy.
+    var storageKeyFile: String { directory + "/object-storage.key" }
     var sshKey: String { directory + "/ssh/id_ecdsa" }
 
     // MARK: The host's process
@@ -134,6 +137,15 @@ struct SandboxState: Sendable {
                 "\(volumeKeysFile) is damaged; restore it from a copy: encrypted volumes cannot be opened without it.")
         }
         return keys.compactMap { $0 }
+    }
+
+    /// What this host and those that keep objects for it know each other by; made at the first call.
+    func storageKey() throws -> ClusterKey? {
+        if !FileSystem.exists(storageKeyFile) {
+            try FileSystem.writeAtomically(
+                storageKeyFile, Hex.encode(SecureRandom.bytes(ClusterKey.byteCount)) + "\n", mode: 0o600)
+        }
+        return try ClusterKey.read(storageKeyFile)
     }
 
     func save(_ credentials: Credentials) throws {
