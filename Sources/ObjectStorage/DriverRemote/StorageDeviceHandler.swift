@@ -116,7 +116,7 @@ package final class StorageDeviceHandler: HTTPHandler {
         } catch {
             body = []
         }
-        return .json(StorageWire.status(told.code), body)
+        return .json(told.code.httpStatus, body)
     }
 
     private func answer(_ request: HTTPRequest, _ signature: RequestSignature) async throws -> HTTPResponse {

@@ -34,25 +34,6 @@ enum StorageWire {
         return (device, Array(parts[4...]))
     }
 
-    static func status(_ code: CloudError.Code) -> Int {
-        switch code {
-        case .badRequest: 400
-        case .unauthorized: 401
-        case .forbidden, .overQuota: 403
-        case .notFound: 404
-        case .notAcceptable: 406
-        case .conflict: 409
-        case .preconditionFailed: 412
-        case .tooLarge: 413
-        case .unsupportedMediaType: 415
-        case .unprocessable: 422
-        case .bug: 500
-        case .notImplemented: 501
-        case .unavailable: 503
-        case .insufficientStorage: 507
-        }
-    }
-
     /// Four bytes, the highest first.
     static func number(_ value: Int) -> [UInt8] {
         (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) }

@@ -219,7 +219,7 @@ package struct APIRouter: HTTPHandler {
             if error.code == .bug {
                 log.error("fault", ["request": requestID, "error": error.description, "path": request.path])
             }
-            var response = api.render(error, status: Self.status(error.code), requestID: requestID)
+            var response = api.render(error, status: error.code.httpStatus, requestID: requestID)
             if response.status == 401 {
                 response.headers.set("WWW-Authenticate", "Keystone uri=\"\(origin)/identity\"")
             }
@@ -233,25 +233,6 @@ package struct APIRouter: HTTPHandler {
             return api.render(
                 CloudError(.bug, "An unexpected error prevented the server from fulfilling your request."), status: 500,
                 requestID: requestID)
-        }
-    }
-
-    private static func status(_ code: CloudError.Code) -> Int {
-        switch code {
-        case .badRequest: 400
-        case .unauthorized: 401
-        case .forbidden, .overQuota: 403
-        case .notFound: 404
-        case .notAcceptable: 406
-        case .conflict: 409
-        case .preconditionFailed: 412
-        case .tooLarge: 413
-        case .unsupportedMediaType: 415
-        case .unprocessable: 422
-        case .bug: 500
-        case .notImplemented: 501
-        case .unavailable: 503
-        case .insufficientStorage: 507
         }
     }
 }
