@@ -39,6 +39,7 @@ test: packages
 conformance: build
 	@scripts/guest-image .build/guest.qcow2
 	@$(SUDO) Tests/Conformance/run
+	@$(SUDO) Tests/Conformance/suites
 
 bench: build
 	@$(SUDO) Benchmarks/run

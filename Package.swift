@@ -65,7 +65,7 @@ struct Service {
 }
 
 let services = [
-    Service(name: "Identity"),
+    Service(name: "Identity", drivers: ["LDAP": ["CLDAP"]]),
     Service(name: "Image"),
     Service(name: "Placement"),
     Service(
@@ -102,6 +102,7 @@ let system: [Target] = [
     .systemLibrary(name: "CBZip2", path: "Sources/System/CBZip2"),
     .systemLibrary(name: "CCrypt", path: "Sources/System/CCrypt", pkgConfig: "libxcrypt"),
     .systemLibrary(name: "CLibvirt", path: "Sources/System/CLibvirt", pkgConfig: "libvirt"),
+    .systemLibrary(name: "CLDAP", path: "Sources/System/CLDAP"),
     .systemLibrary(name: "CRBD", path: "Sources/System/CRBD"),
     .systemLibrary(name: "CRados", path: "Sources/System/CRados"),
     .systemLibrary(name: "CWslay", path: "Sources/System/CWslay"),

@@ -3,6 +3,7 @@ import BaseKit
 import BlockStorageContract
 import BlockStorageCore
 import DatabaseKit
+import HTTPKit
 import TestKit
 import Testing
 
@@ -48,6 +49,26 @@ struct BlockStorageQueryTests {
                 #expect(whole["volumes"]?.array?.compactMap { $0["id"]?.string } == seen)
             }
             try await world.call(.get, "/volumes?marker=\(foreign)", expecting: 404)
+        }
+    }
+
+    @Test("an administrator of no project lists nothing, and everybody's things when asking for them")
+    func withoutProject() async throws {
+        let world = try await BlockStorageWorld()
+        try await world.run {
+            _ = try await world.make(["size": 1])
+            let headers: HTTPHeaders = ["X-Auth-Token": "system", "OpenStack-API-Version": "volume 3.71"]
+            func list(_ path: String) async throws -> TestAnswer {
+                try await world.router.call(.get, "/volume/v3/" + path, nil, headers: headers)
+            }
+            for resource in ["volumes", "snapshots", "attachments"] {
+                for path in [resource, "\(resource)/detail"] {
+                    let answer = try await list(path)
+                    #expect(answer.status == 200 && answer[resource] == [], "\(path): \(answer.body.text())")
+                }
+            }
+            #expect(try await list("volumes/summary")["volume-summary", "total_count"] == 0)
+            #expect(try await list("volumes?all_tenants=1")["volumes"]?.array?.count == 1)
         }
     }
 

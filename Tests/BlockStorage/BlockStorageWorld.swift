@@ -49,13 +49,16 @@ struct BlockStorageWorld: Sendable {
         database = try await TestDatabase.make(SagaMigrations.all, QuotaMigrations.all, BlockStorageMigrations.all)
         bus = InProcessBus(tasks: tasks)
         driver = FakeVolumeDriver(pool: "node-1@one#pool", movesOnSnapshot: movesOnSnapshot)
-        other = FakeVolumeDriver(pool: "node-1@two#pool", totalGiB: 40, movesOnSnapshot: movesOnSnapshot, folder: "/two")
+        other = FakeVolumeDriver(
+            pool: "node-1@two#pool", totalGiB: 40, movesOnSnapshot: movesOnSnapshot, folder: "/two")
         let (one, two) = (driver, other)
         compute.setCopier { volume, path in
             path.hasPrefix("/two/") ? two.copy(volume, from: one) : one.copy(volume, from: two)
         }
         var config = BlockStorageConfig()
         config.scratchDirectory = "/tmp"
+        // The backend reports once; on a busy machine a test takes its time.
+        config.backendTimeout = .seconds(3600)
         change(&config)
         let link = ComputeLink()
         link.set(compute)
@@ -106,7 +109,8 @@ struct BlockStorageWorld: Sendable {
         expecting status: Int? = nil, at location: SourceLocation = #_sourceLocation
     ) async throws -> TestAnswer {
         let headers: HTTPHeaders = ["X-Auth-Token": token, "OpenStack-API-Version": "volume \(version)"]
-        let answer = try await router.call(method, "/volume/v3/project-\(project(token))" + path, body, headers: headers)
+        let answer = try await router.call(
+            method, "/volume/v3/project-\(project(token))" + path, body, headers: headers)
         if let status {
             #expect(answer.status == status, "\(method) \(path): \(answer.body.text())", sourceLocation: location)
         }
@@ -241,6 +245,8 @@ final class FakeVolumeImages: ImageService, ImageUpload {
     }
 
     func discard(_ id: ImageID, for principal: Principal) async throws { state.withLock { $0.images[id] = nil } }
+    func remove(_ id: ImageID, for principal: Principal) async throws { state.withLock { $0.images[id] = nil } }
+    func images(withProperties properties: [String: String], for principal: Principal) async throws -> [ImageID] { [] }
 }
 
 /// Notes what guests were told.
@@ -310,6 +316,9 @@ final class FakeVolumeCompute: ComputeService {
     func forget(_ attachment: String) { state.withLock { _ = $0.leases.remove(attachment) } }
 
     func metadata(of server: ServerID, in project: ProjectID, path: String) async throws -> MetadataAnswer? { nil }
+    func keepPassword(
+        _ password: [UInt8], of server: ServerID, in project: ProjectID, path: String
+    ) async throws -> Bool { false }
     func moveVolume(_ volume: String, of server: ServerID, toFile path: String, format: String) async throws {
         state.withLock { $0.moves.append(path) }
     }

@@ -50,7 +50,8 @@ struct ManageableSnapshotTests {
             let id = try await world.makeSnapshot(of: volume)
             let location = try await world.snapshot(id)?.location
             var known = try await Self.list(world)
-            #expect(known.count == 1 && known[0]["cinder_id"]?.string == id.rawValue)
+            try #require(known.count == 1)
+            #expect(known[0]["cinder_id"]?.string == id.rawValue)
             #expect(known[0]["safe_to_manage"]?.bool == false)
             #expect(known[0]["reason_not_safe"]?.string == "already managed")
             #expect(known[0]["reference"]?["source-name"]?.string == location)

@@ -316,6 +316,38 @@ struct VolumeRoutesTests {
         }
     }
 
+    @Test("a lease without a host keeps the volume for its server, and lets it be made anew")
+    func reimagedRoot() async throws {
+        let world = try await BlockStorageWorld()
+        try await world.run {
+            let id = try await world.make()
+            let attachment = try await world.attach(id)
+            await #expect(throws: CloudError.self) {
+                try await world.storage.reimage(
+                    id, from: BlockStorageWorld.image, limit: .seconds(60), for: TestCallers.demo)
+            }
+            for _ in 0..<2 {
+                try await world.storage.disconnect(attachment)
+                #expect(try await world.status(id) == "reserved")
+                #expect(world.driver.connections[id, default: []].isEmpty)
+            }
+            for _ in 0..<2 {
+                try await world.storage.reimage(
+                    id, from: BlockStorageWorld.image, limit: .seconds(60), for: TestCallers.demo)
+                #expect(try await world.status(id) == "reserved")
+            }
+            #expect(world.driver.volumes[id]?.content == .image(BlockStorageWorld.image))
+            let info = try await world.storage.volume(id, for: TestCallers.demo)
+            #expect(info?.imageMetadata["image_id"] == BlockStorageWorld.image && info?.isBootable == true)
+            _ = try await world.storage.connect(attachment, to: .init(host: "node-2", ip: "10.0.0.2"))
+            try await world.storage.complete(attachment, device: "/dev/vda")
+            #expect(try await world.status(id) == "in-use")
+            try await world.storage.release(attachment)
+            try await world.storage.disconnect(attachment)
+            #expect(try await world.status(id) == "available")
+        }
+    }
+
     @Test("the classic actions reach the same ends")
     func classic() async throws {
         let world = try await BlockStorageWorld()

@@ -105,7 +105,54 @@ struct ComputeAdministrationTests {
             let zones = try await world.call(.get, "/os-availability-zone", expecting: 200)
             #expect(zones["availabilityZoneInfo", "0", "zoneName"] == "nova")
             #expect(zones["availabilityZoneInfo", "0", "zoneState", "available"] == true)
+            #expect(zones["availabilityZoneInfo"]?.array?.count == 1)
             try await world.call(.get, "/os-availability-zone/detail", expecting: 403)
+            let whole = try await world.call(.get, "/os-availability-zone/detail", as: "admin", expecting: 200)
+            #expect(whole["availabilityZoneInfo", "0", "zoneName"] == "internal")
+            let parts = whole["availabilityZoneInfo", "0", "hosts", "controller"]
+            #expect(Set((parts?.object ?? [:]).keys) == ["nova-conductor", "nova-scheduler"])
+            #expect(whole["availabilityZoneInfo", "1", "hosts", "node-1", "nova-compute", "active"] == true)
+        }
+    }
+
+    @Test("what runs beside the API is listed as a service, and cannot be changed")
+    func controllerServices() async throws {
+        let world = try await ComputeWorld()
+        try await world.run {
+            let old = try await world.call(.get, "/os-services", as: "admin", expecting: 200)
+            #expect(
+                old["services"]?.array?.compactMap { $0["binary"]?.string } == [
+                    "nova-compute", "nova-conductor", "nova-scheduler",
+                ])
+            #expect(old["services", "1", "forced_down"] == nil && old["services", "1", "id"]?.int != nil)
+            let new = try await world.call(
+                .get, "/os-services?binary=nova-scheduler", as: "admin", version: "2.53", expecting: 200)
+            #expect(new["services"]?.array?.count == 1)
+            #expect(new["services", "0", "zone"] == "internal" && new["services", "0", "state"] == "up")
+            #expect(new["services", "0", "forced_down"] == false)
+            let none = try await world.call(.get, "/os-services?host=node-1&binary=nova-scheduler", as: "admin")
+            #expect(none["services"] == [])
+            let id = try #require(new["services", "0", "id"]?.string)
+            let refused = try await world.call(
+                .put, "/os-services/\(id)", ["status": "disabled"], as: "admin", version: "2.53", expecting: 400)
+            let reason =
+                "Updating a nova-scheduler service is not supported. Only nova-compute services can be updated."
+            #expect(refused["badRequest", "message"]?.string == reason)
+            let legacy = try await world.call(
+                .put, "/os-services/disable", ["host": "controller", "binary": "nova-scheduler"], as: "admin",
+                expecting: 400)
+            #expect(legacy["badRequest", "message"]?.string == reason)
+            try await world.call(.delete, "/os-services/\(id)", as: "admin", version: "2.53", expecting: 400)
+        }
+    }
+
+    @Test("all that a host says of its hypervisor is kept")
+    func hypervisor() async throws {
+        let world = try await ComputeWorld()
+        try await world.run {
+            let info = try await world.hypervisor.info()
+            #expect(info.initiator != nil)
+            #expect(try await world.hosts.hosts().first?.hypervisor == info)
         }
     }
 

@@ -84,6 +84,36 @@ struct ComputeMetadataTests {
         }
     }
 
+    @Test("a guest tells its password once, and its owner reads and clears it")
+    func password() async throws {
+        let world = try await ComputeWorld()
+        try await world.run {
+            let (id, engine) = (try await boot(world), MetadataEngine(world.parts))
+            let path = "/openstack/latest/password"
+            func keep(_ text: String, _ path: String, in project: ProjectID = "project-demo") async throws -> Bool {
+                try await engine.keepPassword(Array(text.utf8), of: id, in: project, path: path)
+            }
+            #expect(try await !keep("x", "/openstack/2012-08-10/password"))
+            #expect(try await !keep("x", "/openstack/latest/meta_data.json"))
+            #expect(try await !keep("x", "/latest/password"))
+            #expect(try await !keep("x", path, in: "project-other"))
+            let long = String(repeating: "x", count: MetadataEngine.maximumPasswordBytes + 1)
+            await #expect(throws: CloudError.self) { try await keep(long, path) }
+            await #expect(throws: CloudError.self) {
+                try await engine.keepPassword([0xFF], of: id, in: "project-demo", path: path)
+            }
+            #expect(try await keep("c2VhbGVk", path))
+            await #expect(throws: CloudError.self) { try await keep("again", "/openstack/2013-04-04/password") }
+            #expect(try text(try await engine.metadata(of: id, in: "project-demo", path: path)) == "c2VhbGVk")
+            let own = "/servers/\(id)/os-server-password"
+            try await world.call(.get, own, as: "other", expecting: 404)
+            #expect(try await world.call(.get, own, expecting: 200)["password"] == "c2VhbGVk")
+            try await world.call(.delete, own, expecting: 204)
+            #expect(try await world.call(.get, own, expecting: 200)["password"] == "")
+            #expect(try await keep("bmV3", path))
+        }
+    }
+
     @Test("the config drive has the same, and the password and files that the network never shows")
     func configDrive() async throws {
         let world = try await ComputeWorld()

@@ -32,12 +32,14 @@ struct ComputeWorld: Sendable {
     let placement = FakePlacement()
     let networks = FakeNetworks()
     let volumes = FakeBlockStorage()
+    let neighbours = FakeNeighbours()
     let tasks = BackgroundTasks()
     let bus: InProcessBus
     let parts: ComputeParts
     let registry = SagaRegistry()
     let sagas: SagaRunner
     let hosts: ComputeHostEngine
+    let api: ComputeAPI
     let router: APIRouter
     private let controller: BusServer
     private let agent: ComputeAgent
@@ -46,6 +48,8 @@ struct ComputeWorld: Sendable {
         database = try await TestDatabase.make(SagaMigrations.all, QuotaMigrations.all, ComputeMigrations.all)
         bus = InProcessBus(tasks: tasks)
         var config = ComputeConfig()
+        // The host reports once; on a busy machine a test takes its time.
+        config.hostTimeout = .seconds(3600)
         config.portUpTimeout = .seconds(5)
         config.shutdownGrace = .zero
         config.quota.instances = 100
@@ -59,8 +63,9 @@ struct ComputeWorld: Sendable {
         sagas = SagaRunner(database: database, registry: registry, holder: "test", limits: .test)
         hosts = ComputeHostEngine(parts, sagas: sagas)
         try await FlavorEngine(parts).bootstrap()
-        let api = try ComputeAPI(
-            parts, sagas: sagas, hosts: hosts, origin: Self.origin, threads: BlockingPool("keys", threads: 1))
+        api = try ComputeAPI(
+            parts, sagas: sagas, hosts: hosts, origin: Self.origin, threads: BlockingPool("keys", threads: 1),
+            identity: FakeProjects(), neighbours: neighbours)
         router = APIRouter(
             services: [api], origin: Self.origin, ids: .random, clock: .system,
             authenticate: { try TestCallers.authenticate($0) })

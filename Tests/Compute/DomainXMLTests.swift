@@ -24,6 +24,16 @@ struct DomainXMLTests {
         #expect(xml.text == "<a>\n  <b c='d'/>\n</a>\n")
     }
 
+    @Test("an ephemeral disk is found by its name, whatever its number: a flavor may bring fewer disks before it")
+    func ephemeralFiles() throws {
+        var guest = SampleGuest.make()
+        guest.localDisks = [
+            .init(kind: .swap, sizeMiB: 64, device: "vdb"), .init(kind: .ephemeral, sizeMiB: 1024, device: "vdc"),
+        ]
+        let document = DomainDocument(try XMLReader.read(try text(guest)))
+        #expect(document.ephemeralFiles == ["vdc": "ephemeral1.raw"])
+    }
+
     @Test("a display name cannot leave its element")
     func injection() throws {
         var guest = SampleGuest.make()
@@ -41,6 +51,23 @@ struct DomainXMLTests {
         #expect(xml.contains("<parameters interfaceid='port-1'/>"))
         #expect(xml.contains("<target dev='tap1'/>"))
         #expect(xml.contains("<mtu size='1442'/>"))
+    }
+
+    @Test("a card that comes later is like those that came first, and the port finds it again")
+    func laterCards() throws {
+        var document = DomainDocument(try XMLReader.read(try text(withNIC())))
+        #expect(document.interfaces.count == 1 && document.interface("port-1") != nil)
+        let nic = GuestSpecification.NIC(portID: "port-2", tapName: "tap2", macAddress: "fa:16:3e:00:00:02", mtu: 1442)
+        let config = LibvirtConfig(
+            stateDirectory: "/s", hostname: "h", hostAddress: "", usesUserspaceDatapath: false)
+        var xml = XMLWriter()
+        InterfaceDescription(nic: nic, model: "e1000", config: config).write(to: &xml)
+        document.add(interface: try XMLReader.read(xml.text))
+        #expect(document.interfaces.count == 2)
+        let added = try #require(document.interface("port-2"))
+        #expect(added.first("model")?["type"] == "e1000" && added.first("target")?["dev"] == "tap2")
+        document.remove(interface: "port-1")
+        #expect(document.interface("port-1") == nil && document.interfaces.count == 1)
     }
 
     @Test("a translator is bounded, KVM shows the host's processor")
@@ -100,7 +127,40 @@ struct DomainXMLTests {
         #expect(throws: CloudError.self) { try GuestDisks.rootSize(guest) }
     }
 
+    @Test("a rescue disk has the root disk's place, or comes last beside all others, and is what the guest boots from")
+    func rescue() throws {
+        var guest = SampleGuest.make(configDrive: [.init(path: "a", content: [])])
+        guest.swapMiB = 1
+        let image = try #require(guest.rootImage)
+        guest.rescue = .init(image: image, isStable: false)
+        #expect(try targets(guest) == ["vda", "vdb", "hda"])
+        #expect(try disks(guest).map(\.bootOrder) == [1, nil, nil])
+        #expect(try disks(guest)[1].path.hasSuffix("/root.qcow2"))
+        guest.rescue = .init(image: image, isStable: true, bus: "scsi")
+        #expect(try targets(guest) == ["vda", "vdb", "hda", "sda"])
+        #expect(try disks(guest).map(\.bootOrder) == [nil, nil, nil, 1])
+        #expect(try disks(guest)[2].path.hasSuffix("/rescue-config.iso"))
+        guest.rescue = .init(image: image, isStable: true, bus: "usb", device: "cdrom")
+        #expect(try disks(guest).last?.device == "cdrom")
+        #expect(try !text(guest).contains("<controller type='usb' model='none'/>"))
+        // A server that boots from a volume has no disk of its own.
+        guest.rootImage = nil
+        guest.swapMiB = 0
+        guest.volumes = [SampleGuest.volume(device: "vda")]
+        #expect(try targets(guest).contains("vda") == false)
+        for rescue: GuestSpecification.Rescue in [
+            .init(image: image, isStable: true, device: "tape"), .init(image: image, isStable: true, bus: "lvm"),
+        ] { #expect(throws: CloudError.self) { try GuestHardware([:]).check(rescue) } }
+    }
+
     // MARK: Private
+
+    private func disks(_ guest: GuestSpecification) throws -> [DiskLayout.Disk] {
+        DiskLayout(
+            guest: guest, hardware: try GuestHardware(guest.properties),
+            files: try GuestFiles(guest.serverID, Self.config)
+        ).disks()
+    }
 
     private static let config = LibvirtConfig(
         stateDirectory: "/state", hostname: "h", hostAddress: "10.0.0.1", usesUserspaceDatapath: true)

@@ -163,6 +163,23 @@ final class FakeBlockStorage: BlockStorageService {
         }
     }
 
+    func disconnect(_ attachment: VolumeAttachmentID) async throws {
+        try call("disconnect") { state in
+            state.leases[attachment]?.host = nil
+            state.leases[attachment]?.isComplete = false
+        }
+    }
+
+    func reimage(_ volume: VolumeID, from image: String, limit: Duration, for principal: Principal) async throws {
+        try call("reimage") { state in
+            guard state.volumes[volume] != nil else { throw CloudError.notFound("no volume \(volume)") }
+            guard state.leases.values.allSatisfy({ $0.volume != volume || $0.host == nil }) else {
+                throw CloudError.conflict("a host has volume \(volume) open")
+            }
+            state.volumes[volume]?.imageMetadata["image_id"] = image
+        }
+    }
+
     func beginDetaching(_ attachment: VolumeAttachmentID, for principal: Principal) async throws {
         try call("beginDetaching") { state in
             guard let lease = state.leases[attachment], lease.isComplete, !lease.isDetaching else {

@@ -19,6 +19,7 @@ struct FakeHypervisorTests {
     @Test("a guest that is off refuses what needs a running one") func refusals() async throws {
         try await conformance.refusals()
     }
+    @Test("a guest tells what it does") func diagnostics() async throws { try await conformance.diagnostics() }
     @Test("unknown guests are told apart") func unknownGuest() async throws { try await conformance.unknownGuest() }
     @Test("consoles can be read and found") func consoles() async throws {
         try await conformance.consoles(loggedLine: "login:")
@@ -51,6 +52,15 @@ struct FakeHypervisorTests {
                 }, uniquingKeysWith: { first, _ in first })
         }
     }
+    @Test("guests are set aside, resized and put back") func moves() async throws { try await conformance.moves() }
+    @Test("guests get network cards and lose them") func interfaces() async throws {
+        let driver = FakeHypervisor()
+        try await HypervisorDriverConformance(driver: driver) { SampleGuest.make() }.interfaces(isRunning: true) {
+            server in
+            driver.inventory[server]?.specification.nics.map(\.portID) ?? []
+        }
+    }
+    @Test("guests boot from other disks") func care() async throws { try await conformance.care() }
     @Test("root disks are copied") func copies() async throws { try await conformance.copies { _ in } }
     @Test("with a directory, copies are files that go again") func copiedFiles() async throws {
         try await withTemporaryDirectory { directory in
@@ -73,7 +83,8 @@ struct FakeHypervisorTests {
 /// Guests for tests.
 enum SampleGuest {
     static func make(
-        server: ServerID = IDSource.random.next(), bus: String? = nil, configDrive: [GuestSpecification.ConfigDriveFile] = [],
+        server: ServerID = IDSource.random.next(), bus: String? = nil,
+        configDrive: [GuestSpecification.ConfigDriveFile] = [],
         image: GuestSpecification.RootImage = .init(
             imageID: "7a3b1c55-0000-4000-8000-000000000001", format: "raw", virtualSizeBytes: 1 << 20, properties: [:])
     ) -> GuestSpecification {

@@ -12,6 +12,7 @@ final class FakeImages: ImageService, ImageUpload {
     var uploaded: [ImageID: String] { uploads.withLock { $0 } }
 
     private let images = Mutex<[ImageID: ImageInfo]>([:])
+    private let order = Mutex<[ImageID]>([])
 
     init() {
         set(
@@ -34,6 +35,7 @@ final class FakeImages: ImageService, ImageUpload {
         return images.withLock { all in
             if let known = all[id] { return known }
             all[id] = image
+            order.withLock { $0.append(id) }
             return image
         }
     }
@@ -43,7 +45,22 @@ final class FakeImages: ImageService, ImageUpload {
         images.withLock { $0[id]?.status = "active" }
     }
 
-    func discard(_ id: ImageID, for principal: Principal) async throws { images.withLock { $0[id] = nil } }
+    func discard(_ id: ImageID, for principal: Principal) async throws {
+        images.withLock { images in
+            if images[id]?.status != "active" { images[id] = nil }
+        }
+    }
+
+    func remove(_ id: ImageID, for principal: Principal) async throws { images.withLock { $0[id] = nil } }
+
+    func images(withProperties properties: [String: String], for principal: Principal) async throws -> [ImageID] {
+        let order = order.withLock { $0 }
+        return images.withLock { images in
+            order.reversed().filter { id in
+                properties.allSatisfy { images[id]?.properties[$0.key] == $0.value }
+            }
+        }
+    }
 
     func image(_ id: ImageID, for principal: Principal) async throws -> ImageInfo? { images.withLock { $0[id] } }
     func images(_ ids: [ImageID], for principal: Principal) async throws -> [ImageID: ImageInfo] {
@@ -118,6 +135,13 @@ final class FakePlacement: PlacementService {
     }
 
     func release(consumer: String) async throws { state.withLock { $0.claims[consumer] = nil } }
+    func transfer(from consumer: String, to other: String, replacing: Bool) async throws {
+        state.withLock { state in
+            guard let held = state.claims[consumer], replacing || state.claims[other] == nil else { return }
+            state.claims[other] = held
+            state.claims[consumer] = nil
+        }
+    }
     func consumers(of provider: ResourceProviderID) async throws -> [String] {
         state.withLock { state in state.claims.filter { $0.value.provider == provider }.map(\.key) }
     }
@@ -133,10 +157,13 @@ final class FakeNetworks: NetworkService {
         var order: [PortID] = []
         var nextAddress = 10
         var comesUp = true
+        var hosts: [PortID: String] = [:]
     }
     private let state = Mutex(State())
 
     var ports: [PortID: ServerPort] { state.withLock { $0.ports } }
+    /// Where ports are bound.
+    var hosts: [PortID: String] { state.withLock { $0.hosts } }
     func setComesUp(_ comesUp: Bool) { state.withLock { $0.comesUp = comesUp } }
 
     func networksForServers(of principal: Principal) async throws -> [(id: NetworkID, name: String)] {
@@ -187,12 +214,15 @@ final class FakeNetworks: NetworkService {
         }
     }
 
-    func bindPort(_ id: PortID, server: String, host: String) async throws {}
+    func bindPort(_ id: PortID, server: String, host: String) async throws { state.withLock { $0.hosts[id] = host } }
+
+    func unbindPort(_ id: PortID, server: String) async throws { state.withLock { $0.hosts[id] = nil } }
 
     func releasePort(_ id: PortID, server: String) async throws {
         state.withLock { state in
             guard state.ports[id]?.deviceID == server else { return }
             state.ports[id] = nil
+            state.hosts[id] = nil
             state.order.removeAll { $0 == id }
         }
     }
@@ -216,6 +246,15 @@ final class FakeNetworks: NetworkService {
             Dictionary(
                 grouping: state.order.compactMap { state.ports[$0] }.filter { servers[$0.deviceID] == $0.project },
                 by: \.deviceID)
+        }
+    }
+
+    func serverAddresses(
+        of project: ProjectID?
+    ) async throws -> [(server: String, project: ProjectID, address: String)] {
+        ports.values.flatMap { port -> [(server: String, project: ProjectID, address: String)] in
+            guard let owner = port.project, project == nil || owner == project else { return [] }
+            return port.fixedAddresses.map { (port.deviceID, owner, $0.address) }
         }
     }
 

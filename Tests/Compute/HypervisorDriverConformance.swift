@@ -221,6 +221,103 @@ struct HypervisorDriverConformance {
         }
     }
 
+    /// A guest boots from another disk and from its own again, is built without a start, and can be interrupted.
+    func care() async throws {
+        var guest = makeGuest()
+        let server = guest.serverID
+        let image = try #require(guest.rootImage)
+        try await driver.spawn(guest)
+        try await driver.unrescue(server)
+        #expect(try await driver.powerState(server) == .running)
+        for isStable in [false, true] {
+            guest.rescue = .init(image: image, isStable: isStable)
+            for _ in 1...2 {
+                try await driver.rescue(guest, grace: .zero)
+                #expect(try await driver.powerState(server) == .running)
+            }
+            try await driver.triggerCrashDump(server)
+            for _ in 1...2 {
+                try await driver.unrescue(server)
+                #expect(try await driver.powerState(server) == .shutdown)
+            }
+            try await driver.start(server)
+            #expect(try await driver.powerState(server) == .running)
+        }
+        // One that nobody could take back goes with the next start.
+        try await driver.rescue(guest, grace: .zero)
+        try await driver.reboot(server, .hard)
+        #expect(try await driver.powerState(server) == .running)
+        try await driver.unrescue(server)
+        #expect(try await driver.powerState(server) == .running)
+        try await driver.stop(server, grace: .zero)
+        await expectCode(.conflict) { try await driver.triggerCrashDump(server) }
+        await expectCode(.conflict) { try await driver.setPassword("secret", of: "root", in: server) }
+        guest.rescue = nil
+        guest.staysOff = true
+        for _ in 1...2 {
+            try await driver.spawn(guest)
+            #expect(try await driver.powerState(server) == .shutdown)
+        }
+        try await driver.start(server)
+        #expect(try await driver.powerState(server) == .running)
+        try await driver.destroy(server)
+        guest.rescue = .init(image: image, isStable: false)
+        let gone = guest
+        await expectCode(.notFound) { try await driver.rescue(gone, grace: .zero) }
+        await expectCode(.notFound) { try await driver.unrescue(server) }
+        await expectCode(.notFound) { try await driver.triggerCrashDump(server) }
+    }
+
+    /// A guest is set aside, made anew with more, put back, and made anew for good; nothing of the old one is left then.
+    func moves() async throws {
+        let guest = makeGuest()
+        let (server, first, second) = (guest.serverID, IDSource.random.uuid(), IDSource.random.uuid())
+        let before = try await inventory()
+        var larger = guest
+        larger.vcpus += 1
+        larger.rootDiskGiB += 1
+        try await driver.spawn(guest)
+        #expect(try await !driver.restore(server, from: first))
+        #expect(try await driver.powerState(server) == .running)
+        await expectCode(.notFound) { try await driver.resize(larger, from: first, starts: true) }
+        for _ in 1...2 {
+            try await driver.setAside(server, named: first, grace: .zero)
+            #expect(try await driver.powerState(server) != .running)
+            #expect(try await driver.diskOwners().filter { $0 == server } == [server])
+        }
+        for _ in 1...2 {
+            try await driver.resize(larger, from: first, starts: true)
+            #expect(try await driver.powerState(server) == .running)
+        }
+        for _ in 1...2 {
+            #expect(try await driver.restore(server, from: first))
+            #expect(try await driver.powerState(server) == .shutdown)
+        }
+        try await driver.start(server)
+        #expect(try await driver.restore(server, from: first))
+        #expect(try await driver.powerState(server) == .running)
+        // A guest that is all set aside, and nothing besides, is put back by its start.
+        try await driver.stop(server, grace: .zero)
+        try await driver.setAside(server, named: first, grace: .zero)
+        try await driver.start(server)
+        #expect(try await driver.powerState(server) == .running)
+        #expect(try await driver.restore(server, from: first))
+        // The second time from off, and for good.
+        try await driver.stop(server, grace: .zero)
+        try await driver.setAside(server, named: second, grace: .zero)
+        try await driver.resize(larger, from: second, starts: false)
+        #expect(try await driver.powerState(server) == .shutdown)
+        for _ in 1...2 { try await driver.discardAside(server, named: second) }
+        for name in [first, second] { #expect(try await !driver.restore(server, from: name)) }
+        try await driver.start(server)
+        #expect(try await driver.powerState(server) == .running)
+        // What is set aside goes with the guest.
+        try await driver.setAside(server, named: first, grace: .zero)
+        try await driver.destroy(server)
+        #expect(try await inventory() == before)
+        #expect(try await !driver.restore(server, from: first))
+    }
+
     /// The root disk of a guest that runs, and of one that is off, is copied whole, and no trace is left.
     func copies(check: @Sendable (String) async throws -> Void) async throws {
         let guest = makeGuest()
@@ -238,6 +335,51 @@ struct HypervisorDriverConformance {
         try await driver.destroy(server)
         try await driver.removeRootDiskCopy(server, named: name)
         await expectCode(.notFound) { _ = try await driver.copyRootDisk(server, named: name) }
+    }
+
+    /// Cards come and go, also twice, and stay over starts. `isRunning` false: the host has no switch to plug into.
+    /// `cards` tells the ports of a guest's next start.
+    func interfaces(isRunning: Bool, cards: @Sendable (ServerID) async throws -> [String]) async throws {
+        let guest = makeGuest()
+        let server = guest.serverID
+        let nic = GuestSpecification.NIC(
+            portID: "7a3b1c55-0000-4000-8000-00000000000a", tapName: "tap7a3b1c55-00", macAddress: "fa:16:3e:00:00:0a",
+            mtu: 1442)
+        await expectCode(.notFound) { try await driver.attachInterface(nic, to: server) }
+        try await driver.detachInterface(nic, from: server)
+        try await driver.spawn(guest)
+        if !isRunning { try await driver.stop(server, grace: .zero) }
+        for _ in 1...2 {
+            try await driver.attachInterface(nic, to: server)
+            #expect(try await cards(server) == [nic.portID])
+        }
+        if isRunning {
+            try await driver.reboot(server, .hard)
+            #expect(try await cards(server) == [nic.portID])
+        }
+        for _ in 1...2 {
+            try await driver.detachInterface(nic, from: server)
+            #expect(try await cards(server) == [])
+        }
+        try await driver.destroy(server)
+        try await driver.detachInterface(nic, from: server)
+    }
+
+    /// A running guest has counters of all its parts; an image may be fetched ahead, again and again.
+    func diagnostics() async throws {
+        let guest = makeGuest()
+        await expectCode(.notFound) { _ = try await driver.diagnostics(guest.serverID) }
+        if let image = guest.rootImage {
+            for _ in 1...2 { try await driver.cacheImage(image) }
+        }
+        try await driver.spawn(guest)
+        let facts = try await driver.diagnostics(guest.serverID)
+        #expect(facts.powerState == .running && facts.driver == "libvirt" && !facts.hypervisor.isEmpty)
+        #expect(facts.cpus.count == guest.vcpus)
+        #expect(facts.nics.map(\.macAddress) == guest.nics.map(\.macAddress))
+        #expect(facts.disks.contains { $0.device == "vda" })
+        #expect(facts.maximumMemoryKiB == Int64(guest.memoryMiB) * 1024)
+        try await driver.destroy(guest.serverID)
     }
 
     /// The host says enough for placement.

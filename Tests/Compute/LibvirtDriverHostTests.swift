@@ -22,6 +22,7 @@ struct LibvirtDriverHostTests {
             try await conformance.refusals()
             try await conformance.unknownGuest()
             try await conformance.consoles(loggedLine: "third line")
+            try await conformance.diagnostics()
         }
     }
 
@@ -36,6 +37,63 @@ struct LibvirtDriverHostTests {
             try await conformance.bootFromVolume(
                 make: { try await files.make(device: $0, content: BootSector.make(powersOff: false)) },
                 open: { try await Self.openFiles(driver, $0) })
+        }
+    }
+
+    @Test("a guest that is off is given a network card, and loses it")
+    func interfaces() async throws {
+        try await withDriver { driver, _ in
+            try await HypervisorDriverConformance(driver: driver) { SampleGuest.make() }
+                .interfaces(isRunning: false) { server in
+                    try await driver.connection.run("look at the guest") { host in
+                        try host.domain(server)?.definition().interfaces.compactMap {
+                            $0.first("virtualport")?.first("parameters")?["interfaceid"]
+                        } ?? []
+                    }
+                }
+        }
+    }
+
+    @Test("a guest boots from another disk, and from its own again with what that held")
+    func care() async throws {
+        try await withDriver { driver, _ in
+            try await HypervisorDriverConformance(driver: driver) { SampleGuest.make() }.care()
+            var guest = SampleGuest.make()
+            let server = guest.serverID
+            let files = try GuestFiles(server, driver.config)
+            try await driver.spawn(guest)
+            try await driver.stop(server, grace: .zero)
+            let root = try FileSystem.read(files.root, limit: 1 << 20)
+            guest.rescue = .init(image: try #require(guest.rootImage), isStable: true)
+            try await driver.rescue(guest, grace: .zero)
+            #expect(FileSystem.exists(files.ownDefinition) && FileSystem.exists(files.rescueRoot))
+            try await driver.unrescue(server)
+            #expect(!FileSystem.exists(files.ownDefinition) && !FileSystem.exists(files.rescueRoot))
+            #expect(try FileSystem.read(files.root, limit: 1 << 20) == root)
+            try await driver.destroy(server)
+        }
+    }
+
+    @Test("a guest is made anew with a larger disk, and is what it was when it is put back")
+    func moves() async throws {
+        try await withDriver { driver, host in
+            try await HypervisorDriverConformance(driver: driver) { SampleGuest.make() }.moves()
+            let guest = SampleGuest.make()
+            let (server, aside) = (guest.serverID, IDSource.random.uuid())
+            let root = try GuestFiles(server, driver.config).root
+            var larger = guest
+            larger.rootDiskGiB = 2
+            try await driver.spawn(guest)
+            try await driver.setAside(server, named: aside, grace: .zero)
+            try await driver.resize(larger, from: aside, starts: false)
+            #expect(try await DiskImageTool().virtualSize(root, format: "qcow2") == 2 << 30)
+            larger.rootDiskGiB = 1
+            try await driver.resize(larger, from: aside, starts: true)
+            #expect(try await DiskImageTool().virtualSize(root, format: "qcow2") == 1 << 30)
+            #expect(try await driver.restore(server, from: aside))
+            try await driver.start(server)
+            #expect(try await driver.powerState(server) == .running)
+            try await driver.destroy(server)
         }
     }
 
@@ -305,7 +363,7 @@ struct LibvirtDriverHostTests {
         let driver = host.driver(image: image)
         let result: Result<Void, any Error>
         do {
-            try await withServices([driver], limit: .seconds(120)) { try await body(driver, host) }
+            try await withServices([driver], limit: .seconds(300)) { try await body(driver, host) }
             result = .success(())
         } catch {
             result = .failure(error)

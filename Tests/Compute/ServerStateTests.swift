@@ -11,11 +11,27 @@ struct ServerStateTests {
         [ServerState(vm)] + ServerTask.allCases.map { ServerState(vm, $0) }
     }
 
-    private static let events: [ServerEvent] =
-        [.networkRequested, .spawnRequested, .buildFinished, .buildFailed, .deleteRequested, .deleteFinished]
-        + PowerAction.Kind.allCases.flatMap { [.powerRequested($0), .powerFinished($0), .powerFailed($0)] }
-        + [.reset(.active), .reset(.error)]
-        + [.observed(.running), .observed(.shutdown), .observed(.paused), .observed(.suspended), .observed(.crashed)]
+    private static let events: [ServerEvent] = lifeEvents + powerEvents + workEvents + seenEvents
+
+    private static let lifeEvents: [ServerEvent] = [
+        .networkRequested, .spawnRequested, .buildFinished, .buildFailed, .deleteRequested, .deleteFinished,
+        .reset(.active), .reset(.error),
+    ]
+
+    private static let powerEvents: [ServerEvent] = PowerAction.Kind.allCases.flatMap { kind -> [ServerEvent] in
+        [.powerRequested(kind), .powerFinished(kind), .powerFailed(kind)]
+    }
+
+    private static let seenEvents: [ServerEvent] = [
+        .observed(.running), .observed(.shutdown), .observed(.paused), .observed(.suspended), .observed(.crashed),
+    ]
+
+    private static let workEvents: [ServerEvent] = ServerWork.allCases.flatMap { work -> [ServerEvent] in
+        var events: [ServerEvent] = [.workRequested(work)]
+        for task in work.tasks { events.append(.workAdvanced(work, task)) }
+        for vm in VMState.allCases { events += [.workFinished(work, vm), .workFailed(work, vm)] }
+        return events
+    }
 
     @Test("nothing leaves the end")
     func end() {
@@ -51,6 +67,36 @@ struct ServerStateTests {
         }
     }
 
+    @Test("work ends in one of its results, or leaves what was", arguments: ServerWork.allCases)
+    func work(_ work: ServerWork) throws {
+        for vm in VMState.allCases {
+            guard let during = ServerState(vm).after(.workRequested(work)) else {
+                #expect(!work.origins.contains(vm))
+                continue
+            }
+            #expect(during.vm == vm && during.task == work.tasks.first)
+            for task in work.tasks {
+                let next = try #require(during.after(.workAdvanced(work, task)))
+                for result in VMState.allCases {
+                    let isResult = work.results.contains(result) || (work.results.isEmpty && result == vm)
+                    #expect((next.after(.workFinished(work, result)) != nil) == isResult)
+                    #expect((next.after(.workFailed(work, result)) != nil) == (result == vm || result == .error))
+                }
+            }
+            // These two overtake whatever is at work.
+            if ![.softDelete, .evacuate].contains(work) { #expect(during.after(.workRequested(work)) == nil) }
+        }
+    }
+
+    @Test("a deletion that may be taken back waits for a move, as its guest is set aside", arguments: VMState.allCases)
+    func softDeletion(_ vm: VMState) {
+        for task in ServerWork.resize.tasks {
+            #expect(ServerState(vm, task).after(.workRequested(.softDelete)) == nil)
+            if vm != .deleted { #expect(ServerState(vm, task).after(.deleteRequested) != nil) }
+        }
+        #expect(ServerState(.active, .rebooting).after(.workRequested(.softDelete)) != nil)
+    }
+
     @Test("what is being worked on does not follow the guest", arguments: states.filter { $0.task != nil })
     func busy(_ state: ServerState) {
         #expect(state.after(.observed(.shutdown)) == nil)
@@ -64,8 +110,16 @@ struct ServerStateTests {
         #expect(ServerState(.stopped).status == "SHUTOFF")
         #expect(ServerState(.active, .deleting).status == "ACTIVE")
         for state in Self.states where state.vm != .deleted {
-            #expect(ServerState.filter(status: state.status)?.vm == state.vm)
+            let conditions = ServerState.filter(status: state.status) ?? []
+            #expect(conditions.contains { $0.holds(for: state) }, "\(state)")
         }
+        for status in ["ACTIVE", "REBUILD", "SHUTOFF", "ERROR", "RESCUE", "SHELVED"] {
+            let conditions = ServerState.filter(status: status) ?? []
+            for state in Self.states {
+                #expect(conditions.contains { $0.holds(for: state) } == (state.status == status), "\(state)")
+            }
+        }
+        #expect(ServerState.filter(status: "rescue")?.isEmpty == false)
         #expect(ServerState.filter(status: "NONSENSE") == nil)
     }
 }

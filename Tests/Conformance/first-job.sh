@@ -57,7 +57,7 @@ check "nothing left: guests" test -z "$(in_host virsh -q list --all --name | tr 
 check "nothing left: disks" test -z "$(find "$HANEUL_STATE/instances" -mindepth 1 -maxdepth 1 ! -name _base 2>/dev/null)"
 nothing_in_ovn() { ! in_host ovn-nbctl --no-leader-only show | grep -qE 'net1|edge1|'"$server"; }
 check "nothing left: OVN" nothing_in_ovn
-check "nothing left: taps" bash -c "! '$haneul' exec -- ip -br link | grep -q '^tap'"
+check "nothing left: taps" within 20 bash -c "! '$haneul' exec -- ip -br link | grep -q '^tap'"
 export OS_CLOUD=haneul-admin
 check "nothing left: placement" test "$(curl -s -H "X-Auth-Token: $(openstack token issue -f value -c id)" \
     "http://127.0.0.1:$port/placement/allocations/$server" | jq -c .allocations)" = '{}'

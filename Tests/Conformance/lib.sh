@@ -6,6 +6,7 @@ work=$(mktemp -d /tmp/haneul-conformance.XXXXXX)
 export HANEUL_STATE=$work/state HOME=$work/home
 port=${PORT:-18088}
 passed=0 failed=0
+out=$work/out
 mkdir -p "$HOME"
 
 # The newest openstackclient; kept between runs of one machine.
@@ -17,20 +18,54 @@ export PATH=$client/bin:$PATH
 check() {
     local claim=$1
     shift
-    if "$@" >"$work/out" 2>&1; then
+    if "$@" >"$out" 2>&1; then
         passed=$((passed + 1))
         echo "ok    $claim"
     else
         failed=$((failed + 1))
         echo "FAIL  $claim"
-        tail -n 5 "$work/out" | sed 's/^/        /'
+        tail -n 5 "$out" | sed 's/^/        /'
     fi
 }
-# refute: the command must fail.
+# refute: the command, or function, must fail.
 refute() {
     local claim=$1
     shift
-    check "$claim" bash -c '! "$@"' refute "$@"
+    check "$claim" fails "$@"
+}
+fails() { ! "$@"; }
+# `openstack` of a script is the stock client, loaded once: a command takes 0.2 s instead of one.
+load_client() {
+    mkdir -p "$work/bin"
+    printf '#!/bin/sh\nuntil [ -S %s ]; do sleep 0.1; done\nexec %s -S -E %s %s "$@"\n' "$work/stock" "$client/bin/python" "$here/stock.py" "$work/stock" >"$work/bin/openstack"
+    chmod +x "$work/bin/openstack"
+    "$client/bin/python" "$here/stock.py" serve "$work/stock" </dev/null >"$work/stock.log" 2>&1 &
+    stock=$!
+    PATH=$work/bin:$PATH # The socket comes after a second; the wrapper waits for it.
+}
+# beside NAME FUNCTION: the part runs beside the others; `together` shows them when all have ended, and counts.
+beside() {
+    (
+        trap - EXIT
+        out=$work/$1.out
+        passed=0 failed=0 SECONDS=0
+        "$2"
+        echo "      ($SECONDS s)"
+        echo "$passed $failed" >"$work/$1.counts"
+    ) >"$work/$1.part" 2>&1 &
+    parts+=("$1")
+    running+=($!)
+}
+together() {
+    local part more less
+    wait "${running[@]}"
+    for part in "${parts[@]}"; do
+        echo "      -- $part"
+        cat "$work/$part.part"
+        read -r more less <"$work/$part.counts" || { more=0; less=1; }
+        passed=$((passed + more)) failed=$((failed + less))
+    done
+    parts=() running=()
 }
 # within SECONDS COMMAND… : tries until it works.
 within() {
@@ -117,8 +152,10 @@ finish() {
     "$haneul" purge >/dev/null 2>&1
     rm -rf "$work"
 }
-trap finish EXIT
+stop_client() { [ -z "${stock:-}" ] || kill "$stock"; }
+trap 'finish; stop_client' EXIT
 summary() {
     echo "$passed passed, $failed failed"
     [ "$failed" = 0 ]
 }
+load_client

@@ -123,7 +123,22 @@ struct ApplicationCredentialTests {
         let free = try await scene.make(["name": "free", "unrestricted": true])
         let freeToken = try #require(try await scene.login(free).headers["X-Subject-Token"])
         _ = try await scene.make(["name": "third"], as: freeToken)
-        try await world.call(.post, "/v3/credentials", freeToken, credential, expecting: 201)
+        // A passcode would sign in as the user, with all the rights there are.
+        try await world.call(.post, "/v3/credentials", freeToken, credential, expecting: 403)
+        let key = try await world.call(
+            .post, "/v3/credentials", freeToken,
+            [
+                "credential": [
+                    "type": "ec2", "blob": "{\"access\": \"a\", \"secret\": \"s\"}",
+                    "project_id": .string(scene.project),
+                ]
+            ], expecting: 201)
+        let keyPath = "/v3/credentials/\(key["credential", "id"]?.string ?? "")"
+        try await world.call(.patch, keyPath, freeToken, ["credential": ["type": "TOTP"]], expecting: 403)
+        let own = try await world.make(
+            "credentials", "credential",
+            ["type": "totp", "blob": "x", "project_id": .string(scene.project), "user_id": .string(scene.user)])
+        try await world.call(.get, "/v3/credentials/\(own)", freeToken, expecting: 403)
         try await world.call(.delete, path, freeToken, expecting: 204)
         #expect(await !world.isValid(token))
         _ = try await scene.login(made, expecting: 401)
@@ -166,6 +181,7 @@ struct ApplicationCredentialTests {
     func endings() async throws {
         let scene = try await Scene()
         let made = try await scene.make(["expires_at": "2027-01-15T08:30:00"])
+        #expect(made["application_credential", "expires_at"]?.string == "2027-01-15T08:30:00.000000")
         let answer = try await scene.login(made)
         #expect(answer["token", "expires_at"]?.string == "2027-01-15T08:30:00.000000Z")
         scene.world.clock.advance(by: .seconds(1801))

@@ -234,6 +234,12 @@ struct EC2CredentialTests {
                     ]
                 ], expecting: status)
         }
+        // Nothing is made with it, or read, that would outlast the key.
+        _ = try await scene.make(as: token, expecting: 403)
+        try await world.call(
+            .post, "/v3/users/\(scene.user)/application_credentials", token,
+            ["application_credential": ["name": "robot"]], expecting: 403)
+        try await world.call(.get, "\(scene.keys)/\(access)", token, expecting: 403)
         try await world.call(.delete, "\(scene.keys)/\(access)", scene.token, expecting: 204)
         #expect(await !world.isValid(token))
     }

@@ -21,13 +21,18 @@ struct IdentityWorld: Sendable {
     /// Of `admin` on the project `admin`.
     let admin: String
 
-    init(config change: (inout IdentityConfig) -> Void = { _ in }) async throws {
+    init(
+        directory: (any UserDirectory)? = nil, issuers: TokenIssuers = TokenIssuers(),
+        config change: (inout IdentityConfig) -> Void = { _ in }
+    ) async throws {
         var config = IdentityConfig()
         config.passwordCost = 4
         change(&config)
         let database = try SQLiteDatabase.inMemory()
         try await Migrator.apply(IdentityMigrations.all, to: database)
-        engine = IdentityEngine(database: database, config: config, clock: clock.clock, ids: .random)
+        engine = IdentityEngine(
+            database: database, config: config, clock: clock.clock, ids: .random, directory: directory,
+            issuers: issuers)
         try await IdentityBootstrap(engine).run(adminPassword: Secret(Self.adminPassword))
         let engine = engine
         router = APIRouter(

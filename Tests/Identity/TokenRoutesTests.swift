@@ -211,6 +211,16 @@ struct TokenRoutesTests {
         try await world.call(.post, "/v3/auth/tokens", nil, body, expecting: 400)
     }
 
+    @Test("a token that is none any more is not found by who signs in with it")
+    func oldToken() async throws {
+        let world = try await IdentityWorld()
+        let body: JSON = ["auth": ["identity": ["methods": ["token"], "token": ["id": .string(world.admin)]]]]
+        try await world.call(.post, "/v3/auth/tokens", nil, body, expecting: 201)
+        try await world.call(
+            .delete, "/v3/auth/tokens", world.admin, headers: ["X-Subject-Token": world.admin], expecting: 204)
+        try await world.call(.post, "/v3/auth/tokens", nil, body, expecting: 404)
+    }
+
     @Test("versions are open to all")
     func versions() async throws {
         let world = try await IdentityWorld()

@@ -82,6 +82,8 @@ import Testing
         #expect(inspect(ImageBytes.iso()).refusal(declared: "raw", container: "bare") != nil)
         #expect(inspect(ImageBytes.iso()).refusal(declared: "iso", container: "bare") == nil)
         #expect(inspect([1, 2, 3]).refusal(declared: "qcow2", container: "bare") != nil)
+        #expect(inspect([1, 2, 3]).refusal(declared: "qcow2", container: "bare", requiresMatch: false) == nil)
+        #expect(qcow2.refusal(declared: "raw", container: "bare", requiresMatch: false) != nil)
         #expect(inspect([1, 2, 3]).refusal(declared: "aki", container: "aki") == nil)
         #expect(inspect([1, 2, 3]).refusal(declared: "qcow2", container: "ova") == nil)
         #expect(inspect(ImageBytes.mbr()).refusal(declared: "raw", container: "bare") == nil)

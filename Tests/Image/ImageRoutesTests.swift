@@ -239,7 +239,11 @@ import Testing
             #expect(
                 versions.json["versions"]?.array?.first?["links"]?.array?.first?["href"] == "http://cloud/image/v2/")
             for name in [
-                "schemas/image", "schemas/images", "schemas/member", "schemas/members", "info/import", "info/stores",
+                "schemas/image", "schemas/images", "schemas/member", "schemas/members", "schemas/task", "schemas/tasks",
+                "info/import", "info/stores", "info/usage", "schemas/metadefs/namespace", "schemas/metadefs/namespaces",
+                "schemas/metadefs/resource_type", "schemas/metadefs/resource_types", "schemas/metadefs/property",
+                "schemas/metadefs/properties", "schemas/metadefs/object", "schemas/metadefs/objects",
+                "schemas/metadefs/tag", "schemas/metadefs/tags",
             ] {
                 #expect(try await world.call(.get, "/v2/\(name)").status == 200, "\(name)")
             }

@@ -6,7 +6,9 @@ import HTTPKit
 import ImageAPI
 import ImageContract
 import ImageCore
+import PolicyKit
 import Synchronization
+import TaskKit
 import TestKit
 
 /// The image service on a database in memory and a directory of its own, called through the router.
@@ -15,27 +17,51 @@ struct ImageWorld: Sendable {
     let engine: ImageEngine
     let directory: String
     let clock = TestClock()
+    let registry = SagaRegistry()
+    let enforcer: PolicyEnforcer
+    private let sagas: SagaRunner
     private let router: APIRouter
 
-    init(directory: String, config change: (inout ImageConfig) -> Void = { _ in }) async throws {
+    init(
+        directory: String, fetcher: (any ImageFetcher)? = nil, quotas: (any ImageQuotaSource)? = nil,
+        config change: (inout ImageConfig) -> Void = { _ in }
+    ) async throws {
         self.directory = directory
-        database = try await TestDatabase.make(ImageMigrations.all)
-        let files = FileImageStore(directory: directory)
-        try await files.prepare()
+        database = try await TestDatabase.make(SagaMigrations.all, ImageMigrations.all)
         var config = ImageConfig(directory: directory)
         change(&config)
         engine = ImageEngine(
-            config: config, database: database, files: files, clock: clock.clock, ids: .random)
+            config: config, database: database, files: FileImageStore(directory: directory), fetcher: fetcher,
+            quotas: quotas, clock: clock.clock, ids: .random)
+        try await engine.prepare()
+        ImageSagas.register(on: registry, engine)
+        sagas = SagaRunner(
+            database: database, registry: registry, holder: "test", clock: clock.clock, limits: .test)
+        let api = try ImageAPI(engine: engine, sagas: sagas)
+        enforcer = api.enforcer
         router = APIRouter(
-            services: [try ImageAPI(engine: engine)], origin: "http://cloud", ids: .random, clock: clock.clock,
+            services: [api], origin: "http://cloud", ids: .random, clock: clock.clock,
             authenticate: { try Self.principal($0) })
+    }
+
+    var reconciler: ImageDataReconciler { ImageDataReconciler(engine, sagas: sagas) }
+
+    /// Runs what was begun to its end.
+    func finishImports() async throws {
+        try await withServices([sagas]) { await sagas.idle() }
+    }
+
+    /// For calls of engines, without the API.
+    func context(_ token: String = "member@one") throws -> CallContext {
+        CallContext(
+            principal: try Self.principal(token), requestID: "req-test", policy: "modify_image", enforcer: enforcer)
     }
 
     /// A token is `role@project`.
     static func principal(_ token: String) throws -> Principal {
         let parts = token.split(separator: "@").map(String.init)
         let implied = [
-            "admin": ["admin", "member", "reader"], "member": ["member", "reader"], "reader": ["reader"], "none": [],
+            "admin": ["admin", "member", "reader"], "service": ["service", "member", "reader"], "member": ["member", "reader"], "reader": ["reader"], "none": [],
         ]
         guard parts.count == 2, let roles = implied[parts[0]] else { throw APIRouter.unauthenticated }
         return .test(parts[0], roles: roles, project: ProjectID(parts[1]))
@@ -64,7 +90,7 @@ struct ImageWorld: Sendable {
                 method: method, path: "/image" + parts[0], query: parts.count > 1 ? Percent.query(parts[1]) : [],
                 headers: headers, body: source))
         let content = try Self.content(response.body)
-        let json = content.first == UInt8(ascii: "{") ? try JSONReader.read(content) : .null
+        let json = [UInt8(ascii: "{"), UInt8(ascii: "[")].contains(content.first) ? try JSONReader.read(content) : .null
         return Answer(status: response.status, headers: response.headers, json: json, bytes: content)
     }
 
@@ -88,6 +114,36 @@ struct ImageWorld: Sendable {
 
     func status(_ id: String) async throws -> String? {
         try await call(.get, "/v2/images/\(id)", as: "admin@root").json["status"]?.string
+    }
+}
+
+/// Other servers, by their URLs.
+struct FakeServers: ImageFetcher {
+    enum Answer: Sendable {
+        case image([UInt8])
+        case redirect(String)
+        case status(Int)
+        case closed
+        /// Ends before all has come.
+        case broken([UInt8])
+    }
+
+    let answers: [String: Answer]
+
+    func fetch(_ url: String) async throws -> ImageFetch {
+        guard let answer = answers[url] else {
+            throw CloudError(.unavailable, "The other server is not available.", cause: url)
+        }
+        func fetch(_ status: Int, _ source: Pieces = Pieces([]), location: String? = nil) -> ImageFetch {
+            ImageFetch(status: status, location: location, sizeBytes: nil, body: { try await source.next() })
+        }
+        switch answer {
+        case .image(let bytes): return fetch(200, Pieces([bytes]))
+        case .redirect(let location): return fetch(302, location: location)
+        case .status(let status): return fetch(status)
+        case .closed: throw CloudError.forbidden("The address may not be connected to.")
+        case .broken(let bytes): return fetch(200, Pieces([bytes], isBroken: true))
+        }
     }
 }
 

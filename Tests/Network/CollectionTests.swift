@@ -27,6 +27,58 @@ struct CollectionTests {
         #expect(try await world.get("networks")["networks_links"] == nil)
     }
 
+    @Test("what is own, on own networks and shared comes in one order, each once")
+    func visibleParts() async throws {
+        let world = try await NetworkWorld()
+        let (network, _) = try await world.makeNetwork()
+        let shared = try await world.make("network", ["name": "shared", "shared": true], as: .admin)
+        for index in 0..<4 {
+            let name = JSON.string("n\(index % 2)")
+            _ = try await world.make("network", ["name": name])
+            _ = try await world.make("network", ["name": name, "shared": true], as: .admin)
+            _ = try await world.make("port", ["network_id": .string(network), "name": name])
+            _ = try await world.make("port", ["network_id": .string(network), "name": name], as: .admin)
+            _ = try await world.make("port", ["network_id": .string(shared.id), "name": name], as: .admin)
+        }
+        let orders = [
+            "sort_key=id&sort_dir=asc", "sort_key=name&sort_dir=desc",
+            "sort_key=name&sort_dir=asc&sort_key=id&sort_dir=desc",
+        ]
+        for (kind, count) in [("networks", 10), ("ports", 9)] {
+            for order in orders {
+                let whole = try await world.get("\(kind)?\(order)")[kind]?.array?.map(\.id) ?? []
+                #expect(whole.count == count, "\(kind)?\(order)")
+                var pages: [String] = []
+                while pages.count < count {
+                    let marker = pages.last.map { "&marker=\($0)" } ?? ""
+                    let page = try await world.get("\(kind)?\(order)&limit=3\(marker)")[kind]?.array?.map(\.id) ?? []
+                    if page.isEmpty { break }
+                    pages += page
+                }
+                #expect(pages == whole, "\(kind)?\(order)")
+            }
+        }
+    }
+
+    @Test("a filter of more values than a statement takes is the caller's mistake")
+    func longFilters() async throws {
+        let world = try await NetworkWorld()
+        _ = try await world.make("network", ["tags": ["a"], "mtu": 1400])
+        let numbers = (0..<1200).map { "\($0)" }
+        for filter in [
+            "tags-any=" + numbers.joined(separator: ","), "tags=" + numbers.joined(separator: ","),
+            numbers.map { "mtu=\($0)" }.joined(separator: "&"),
+        ] {
+            #expect(try await world.get("networks?" + filter).status == 400)
+        }
+        let same = Array(repeating: "a", count: 1200).joined(separator: ",")
+        #expect(try await world.get("networks?tags=\(same)")["networks"]?.array?.count == 1)
+        let flags = Array(repeating: "shared=false&admin_state_up=true", count: 1200).joined(separator: "&")
+        #expect(try await world.get("networks?\(flags)")["networks"]?.array?.count == 1)
+        let ids = numbers.map { "id=\($0)" }.joined(separator: "&")
+        #expect(try await world.get("networks?\(ids)")["networks"]?.array?.isEmpty == true)
+    }
+
     @Test("filters and fields")
     func filters() async throws {
         let world = try await NetworkWorld()
@@ -49,6 +101,22 @@ struct CollectionTests {
         let trimmed = try await world.get("networks?fields=id&fields=name&name=net")["networks"]?.array?.first
         #expect(trimmed?.object?.keys.sorted() == ["id", "name"])
         #expect(try await world.get("networks/\(network)?fields=mtu")["network"] == ["mtu": 1442])
+    }
+
+    @Test("times are filtered by the second, and by what changed since")
+    func times() async throws {
+        let world = try await NetworkWorld()
+        let network = try await world.make("network", ["name": "n"])
+        let created = try #require(network["created_at"]?.string)
+        func count(_ query: String) async throws -> Int? {
+            try await world.get("networks?\(query)")["networks"]?.array?.count
+        }
+        #expect(try await count("created_at=\(created)") == 1)
+        #expect(try await count("updated_at=2001-01-01T00:00:00Z") == 0)
+        #expect(try await count("changed_since=2001-01-01T00:00:00") == 1)
+        #expect(try await count("changed_since=\(created)") == 1)
+        #expect(try await count("changed_since=9000-01-01T00:00:00Z") == 0)
+        #expect(try await world.get("networks?changed_since=yesterday").fault == "InvalidInput")
     }
 
     @Test("tags of every kind of object")
@@ -74,6 +142,39 @@ struct CollectionTests {
         #expect(try await names("not-tags-any=x,d") == ["plain"])
         #expect(try await world.call(.delete, path).status == 204)
         #expect(try await world.get(path)["tags"] == [])
+    }
+
+    @Test("services see objects, and not their tags")
+    func tagsOfServices() async throws {
+        let world = try await NetworkWorld()
+        let (network, subnet) = try await world.makeNetwork()
+        let port = try await world.make("port", ["network_id": .string(network)]).id
+        for object in ["networks/\(network)", "subnets/\(subnet)", "ports/\(port)"] {
+            #expect(try await world.call(.put, "\(object)/tags/a").status == 201)
+            #expect(try await world.get(object, as: .nova).status == 200)
+            #expect(try await world.get("\(object)/tags", as: .nova).status == 403)
+            #expect(try await world.get("\(object)/tags/a", as: .nova).status == 403)
+            #expect(try await world.get("\(object)/tags/a", as: .other).status == 404)
+            #expect(try await world.get("\(object)/tags/a", as: .reader).status == 204)
+        }
+    }
+
+    @Test("a project's manager lists the quotas of that project, an administrator everybody's")
+    func quotaLists() async throws {
+        let world = try await NetworkWorld()
+        for project in ["p-demo", "p-other"] {
+            _ = try await world.call(.put, "quotas/\(project)", ["quota": ["network": 9]], as: .admin)
+        }
+        func projects(_ user: NetworkWorld.User) async throws -> [String]? {
+            try await world.get("quotas", as: user)["quotas"]?.array?.compactMap { $0["project_id"]?.string }.sorted()
+        }
+        #expect(try await projects(.admin) == ["p-demo", "p-other"])
+        #expect(try await projects(.manager) == ["p-demo"])
+        #expect(try await world.get("quotas").status == 403)
+        #expect(try await world.get("quotas/p-demo", as: .reader).status == 200)
+        for path in ["quotas/p-other", "quotas/p-other/details"] {
+            #expect(try await world.get(path, as: .manager).status == 403)
+        }
     }
 
     @Test("quotas are counted, and refuse with 409")
@@ -106,6 +207,15 @@ struct CollectionTests {
         #expect(try await world.call(.put, path, change, ifMatch: "revision_number=1").status == 200)
         #expect(try await world.call(.delete, path, ifMatch: "revision_number=1").status == 412)
         #expect(try await world.get(path)["network", "revision_number"] == 2)
+        let group = try await world.make("security_group", ["name": "g"])
+        let rule = "security-group-rules/" + (group["security_group_rules"]?.array?.first?.id ?? "")
+        #expect(try await world.call(.delete, rule, ifMatch: "revision_number=9").status == 412)
+        #expect(try await world.call(.delete, rule, ifMatch: "revision_number=1").status == 204)
+        let pool = try await world.make("subnetpool", ["prefixes": ["10.20.0.0/24"]]).id
+        let more: JSON = ["prefixes": ["10.30.0.0/24"]]
+        let prefixes = "subnetpools/\(pool)/add_prefixes"
+        #expect(try await world.call(.put, prefixes, more, ifMatch: "revision_number=9").status == 412)
+        #expect(try await world.call(.put, prefixes, more, ifMatch: "revision_number=1").status == 200)
     }
 
     @Test("what an operator looks at")

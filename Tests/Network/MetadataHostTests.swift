@@ -73,7 +73,13 @@ struct MetadataHostTests {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { try await Self.confirm(hand, changed) }
                     defer { group.cancelAll() }
-                    try await local.ensureBridge("br-int", .kernel, isLearning: false)
+                    // Its connection may not have heard of the row yet.
+                    try await eventually {
+                        do { try await local.ensureBridge("br-int", .kernel, isLearning: false) } catch let error
+                            as CloudError where error.code == .unavailable
+                        { return false }
+                        return true
+                    }
                     try await body(
                         MetadataNamespace(local: local, server: server, bridge: "br-int"), local, server)
                 }

@@ -50,7 +50,12 @@ struct NetworkDriverConformance {
         cloud.group.rules.removeLast()
         cloud.guests[0].host = "node-2"
         cloud.guests[1].securityGroups = []
+        cloud.guests[0].qos = nil
+        cloud.guests[1].extraDHCPOptions = []
+        cloud.guests[1].parent = .init(port: cloud.guests[0].id, vlan: 7)
         cloud.router.floatingAddresses = []
+        cloud.router.portForwardings[0].targets = [22: "10.1.0.11:22"]
+        cloud.router.gatewayQoS = LogicalQoS(egress: .init(kbps: 1))
         cloud.network.subnets[0].dnsServers = ["1.1.1.1"]
         for object in cloud.objects { try await driver.apply([object], removed: []) }
         #expect(try await driver.synchronize(cloud.objects) == 0, "changed by apply")

@@ -25,15 +25,19 @@ struct NetworkWorld: Sendable {
     }
 
     enum User: String, Sendable, CaseIterable {
-        case admin, demo, other, reader, nobody
+        case admin, manager, demo, other, reader, nobody, nova
 
-        var project: ProjectID { self == .reader || self == .nobody ? ProjectID("p-demo") : ProjectID("p-\(rawValue)") }
+        var project: ProjectID {
+            [.manager, .reader, .nobody].contains(self) ? ProjectID("p-demo") : ProjectID("p-\(rawValue)")
+        }
         var principal: Principal {
             let roles: [String] =
                 switch self {
                 case .admin: ["admin", "member", "reader"]
+                case .manager: ["manager", "member", "reader"]
                 case .demo, .other: ["member", "reader"]
                 case .reader: ["reader"]
+                case .nova: ["service"]
                 case .nobody: []
                 }
             return .test(rawValue, roles: roles, project: project, projectName: rawValue)
@@ -139,6 +143,9 @@ struct NetworkWorld: Sendable {
     }
     func logicalGroup(_ id: String) -> LogicalSecurityGroup? {
         if case .securityGroup(let group)? = driver.objects[.securityGroup(SecurityGroupID(id))] { group } else { nil }
+    }
+    func logicalAddresses(_ id: String) -> LogicalAddressGroup? {
+        if case .addressGroup(let group)? = driver.objects[.addressGroup(AddressGroupID(id))] { group } else { nil }
     }
 }
 

@@ -24,7 +24,8 @@ struct OVNDifferTests {
         let text = OVSDBSchema.Column(shape: .scalar, initial: .string(""))
         let columns = [
             "name": text, "type": text, "ports": optional, "acls": optional, "dns_records": optional, "nat": optional,
-            "static_routes": optional, "gateway_chassis": optional, "external_ids": map,
+            "static_routes": optional, "gateway_chassis": optional, "qos_rules": optional, "load_balancer": optional,
+            "external_ids": map,
         ]
         let schema = OVSDBSchema(
             name: "OVN_Northbound",

@@ -154,10 +154,33 @@ struct OVNHostTests {
             try await run(host) { driver, _ in _ = try await driver.synchronize(cloud.objects) }
             try await run(host) { driver, _ in
                 try await driver.apply([.port(cloud.guests[0])], removed: [])
-                #expect(try rows(driver, .dns).first?["records"]?.stringMap.count == 4)
+                #expect(try rows(driver, .dns).first?["records"]?.stringMap.count == 6)
                 #expect(try await driver.synchronize(cloud.objects) <= 1)
                 #expect(try await driver.synchronize(cloud.objects) == 0)
             }
+        }
+    }
+
+    @Test("bounds, forwarded ports and DHCP options go with what they belong to; a subport comes and goes")
+    func guestServices() async throws {
+        try await withDriver { driver, _ in
+            var cloud = OVNSampleCloud()
+            _ = try await driver.synchronize(cloud.objects)
+            let tables: [OVNTable] = [.qos, .loadBalancer, .dhcpOptions]
+            #expect(try tables.map { try rows(driver, $0).count } == [5, 1, 2])
+            cloud.guests[1].parent = .init(port: cloud.guests[0].id, vlan: 101)
+            try await driver.apply([.port(cloud.guests[1])], removed: [])
+            let tags = try rows(driver, .switchPort).map { $0.string("parent_name") }.filter { !$0.isEmpty }
+            #expect(tags == [cloud.guests[0].id.rawValue])
+            cloud.guests[1].parent = nil
+            cloud.guests[0].qos = nil
+            cloud.guests[1].extraDHCPOptions = []
+            cloud.router.portForwardings = []
+            cloud.router.gatewayQoS = nil
+            cloud.router.floatingAddresses[0].qos = nil
+            for object in cloud.objects { try await driver.apply([object], removed: []) }
+            #expect(try tables.map { try rows(driver, $0).count } == [0, 0, 1])
+            #expect(try await driver.synchronize(cloud.objects) == 0)
         }
     }
 

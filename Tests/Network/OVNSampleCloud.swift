@@ -28,7 +28,9 @@ struct OVNSampleCloud {
             rule(31, isIngress: false), rule(32, isIngress: false, isIPv6: true),
             rule(33, isIngress: true, ipProtocol: 6, minimum: 22, maximum: 22),
             rule(34, isIngress: true, peer: .group(id(3))),
+            rule(35, isIngress: true, peer: .addresses(id(6))),
         ])
+    var addresses = LogicalAddressGroup(id: id(6), name: "offices", prefixes: ["192.0.2.0/24", "fd00:9::/64"])
     var metadata = port(40, on: id(1), .metadata, "10.1.0.2", subnet: 11)
     var routerPort = port(41, on: id(1), .router(id(5)), "10.1.0.1", subnet: 11)
     var gatewayPort = port(42, on: id(2), .router(id(5)), "172.24.4.10", subnet: 21)
@@ -52,8 +54,21 @@ struct OVNSampleCloud {
                 macAddress: "fa:16:3e:00:00:43")
         ], isDistributed: false)
 
+    init() {
+        guests[0].qos = LogicalQoS(
+            egress: .init(kbps: 2000, burstKilobits: 1600), ingress: .init(kbps: 3000), dscp: 26)
+        guests[1].extraDHCPOptions = [.init(name: "bootfile-name", value: "boot.ipxe", isIPv6: false)]
+        router.gatewayQoS = LogicalQoS(egress: .init(kbps: 9000), ingress: .init(kbps: 9000))
+        router.floatingAddresses[0].qos = LogicalQoS(egress: .init(kbps: 500))
+        router.portForwardings = [
+            .init(
+                floatingIP: Self.id(52), address: "172.24.4.102", protocolName: "tcp",
+                targets: [2222: "10.1.0.12:22", 8080: "10.1.0.11:80"])
+        ]
+    }
+
     var objects: [LogicalObject] {
-        [.network(network), .network(external), .securityGroup(group), .router(router)]
+        [.network(network), .network(external), .addressGroup(addresses), .securityGroup(group), .router(router)]
             + ([metadata, routerPort, gatewayPort, floatingPort] + guests).map(LogicalObject.port)
     }
 

@@ -140,6 +140,10 @@ struct OVNTranslationTests {
                 OVNSampleCloud.rule(1, isIngress: true, peer: .group(OVNSampleCloud.id(7))),
                 "outport == @g && ip4 && ip4.src == $pg_00000000_0000_4000_8000_000000000007_ip4"
             ),
+            (
+                OVNSampleCloud.rule(1, isIngress: true, isIPv6: true, peer: .addresses(OVNSampleCloud.id(6))),
+                "outport == @g && ip6 && ip6.src == $ag_00000000_0000_4000_8000_000000000006_ip6"
+            ),
             // A prefix of the other family, or none at all, can match nothing.
             (OVNSampleCloud.rule(1, isIngress: true, peer: .prefix("fd00::/8")), nil),
             (OVNSampleCloud.rule(1, isIngress: true, peer: .prefix("1.1.1.1) || (ip4")), nil),
@@ -158,10 +162,37 @@ struct OVNTranslationTests {
         #expect(try row(.acl, text(33), cloud).columns.string("direction") == "to-lport")
         cloud.group.isStateful = false
         #expect(try row(.acl, text(33), cloud).columns.string("action") == "allow-stateless")
-        let drops = try rows(cloud).values.filter { $0.columns.string("action") == "drop" }
+        let drops = try rows(cloud).values.filter {
+            $0.key.table == .acl && $0.columns.string("action") == "drop"
+        }
         #expect(Set(drops.map { $0.columns.string("direction") }) == ["from-lport", "to-lport"])
-        #expect(drops.allSatisfy { $0.columns.int("priority") == 1001 })
+        #expect(drops.allSatisfy { $0.columns.int("priority") == 1000 })
         #expect(try row(.acl, "neutron_pg_drop:dhcp4", cloud).columns.int("priority") == 1002)
+    }
+
+    @Test("an address group is a set for each family, also an empty one")
+    func addressGroups() throws {
+        let name = "ag_" + text(6).split(separator: "-").joined(separator: "_")
+        #expect(try row(.addressSet, name + "_ip4", cloud).columns.strings("addresses") == ["192.0.2.0/24"])
+        #expect(try row(.addressSet, name + "_ip6", cloud).columns.strings("addresses") == ["fd00:9::/64"])
+        #expect(try row(.acl, text(35), cloud).columns.string("match").hasSuffix("ip4.src == $\(name)_ip4"))
+        var cloud = cloud
+        cloud.addresses.prefixes = ["192.0.2.0/24", "1.1.1.1} || {2.2.2.2"]
+        #expect(try row(.addressSet, name + "_ip4", cloud).columns.strings("addresses") == ["192.0.2.0/24"])
+        #expect(try row(.addressSet, name + "_ip6", cloud).columns.strings("addresses").isEmpty)
+        var world = OVNWorld(cloud.objects)
+        #expect(world.set(.addressGroup(cloud.addresses)) == [.addresses(text(6))])
+    }
+
+    @Test("each further segment is a door of the same switch")
+    func segments() throws {
+        var cloud = cloud
+        cloud.external.segments = [.init(id: text(61), provider: .init(physicalNetwork: "physnet2", vlan: 9))]
+        #expect(try row(.switchPort, "provnet-\(text(2))", cloud).links == [.ports(of: text(2))])
+        let door = try row(.switchPort, "provnet-\(text(61))", cloud)
+        #expect(door.columns.value("options", key: "network_name") == "physnet2")
+        #expect(door.columns.int("tag") == 9)
+        #expect(door.links == [.ports(of: text(2))])
     }
 
     @Test("a router: ports, default route, translation")
@@ -214,7 +245,11 @@ struct OVNTranslationTests {
         var cloud = cloud
         cloud.guests[1].hostname = "x\"); drop; next("
         let records = try row(.dns, text(1), cloud).columns["records"]?.stringMap ?? [:]
-        #expect(records == ["vm-44": "10.1.0.11", "vm-44.openstacklocal": "10.1.0.11"])
+        #expect(
+            records == [
+                "vm-44": "10.1.0.11", "vm-44.openstacklocal": "10.1.0.11",
+                "11.0.1.10.in-addr.arpa": "vm-44.openstacklocal",
+            ])
         #expect(try row(.switchPort, text(45), cloud).columns.value("options", key: "hostname") == nil)
     }
 

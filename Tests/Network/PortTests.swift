@@ -155,8 +155,39 @@ struct PortTests {
         let changed = try await world.call(.put, "ports/\(port)", change)
         #expect(
             changed["port", "extra_dhcp_opts"] == [["opt_name": "bootfile-name", "opt_value": "b", "ip_version": 4]])
+        // What one request adds, the next does not add to without end.
+        for (start, status) in [(0, 200), (200, 400)] {
+            let options = (start..<start + 200).map { JSON.object(["opt_name": .string("o\($0)"), "opt_value": "x"]) }
+            let more = try await world.call(.put, "ports/\(port)", ["port": ["extra_dhcp_opts": .array(options)]])
+            #expect(more.status == status)
+        }
+        let none = (0..<200).map { JSON.object(["opt_name": .string("o\($0)"), "opt_value": nil]) }
+        _ = try await world.call(.put, "ports/\(port)", ["port": ["extra_dhcp_opts": .array(none)]])
         try await world.project()
         #expect(world.logicalPort(port)?.extraDHCPOptions == [.init(name: "bootfile-name", value: "b", isIPv6: false)])
+    }
+
+    @Test("on another's network a port takes no name of the world outside")
+    func foreignNames() async throws {
+        let world = try await NetworkWorld()
+        let shared = try await world.make("network", ["shared": true], as: .admin).id
+        _ = try await world.make(
+            "subnet", ["network_id": .string(shared), "cidr": "10.9.0.0/24", "ip_version": 4], as: .admin)
+        let (own, _) = try await world.makeNetwork()
+        func logical(_ network: String, _ name: JSON, _ domain: JSON) async throws -> LogicalPort {
+            let port = try await world.make(
+                "port", ["network_id": .string(network), "dns_name": name, "dns_domain": domain]
+            ).id
+            try await world.project()
+            return try #require(world.logicalPort(port))
+        }
+        #expect(try await logical(shared, "www", "bank.example.").dnsDomain == "")
+        #expect(try await logical(shared, "www.bank.example", "").hostname == "www")
+        #expect(try await logical(shared, "web", "a.openstacklocal.").dnsDomain == "a.openstacklocal.")
+        #expect(try await logical(shared, "web.openstacklocal.", "").hostname == "web.openstacklocal.")
+        #expect(try await logical(shared, "db", "").hostname == "db")
+        #expect(try await logical(own, "www", "bank.example.").dnsDomain == "bank.example.")
+        #expect(try await logical(own, "www.bank.example", "").hostname == "www.bank.example")
     }
 
     @Test("names of ports")

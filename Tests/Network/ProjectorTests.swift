@@ -50,6 +50,13 @@ struct ProjectorTests {
             #expect(shown["port", "binding:vif_type"] == "ovs")
             world.driver.setUp(id, false)
             try await eventually { try await world.get("ports/\(id)")["port", "status"] == "DOWN" }
+            // A server that leaves its host keeps its port.
+            for _ in 0..<2 { try await world.compute.unbindPort(id, server: "s1") }
+            let unbound = try await world.get("ports/\(id)", as: .admin)
+            #expect(unbound["port", "binding:host_id"] == "" && unbound["port", "device_id"] == "s1")
+            try await world.compute.bindPort(id, server: "s1", host: "fake")
+            try await world.compute.unbindPort(id, server: "another")
+            #expect(try await world.get("ports/\(id)", as: .admin)["port", "binding:host_id"] == "fake")
         }
     }
 

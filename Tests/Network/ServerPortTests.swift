@@ -10,6 +10,29 @@ struct ServerPortTests {
     private let demo = NetworkWorld.User.demo.principal
     private let other = NetworkWorld.User.other.principal
 
+    @Test("a server's own port has the server's name, for who asks by name")
+    func name() async throws {
+        let world = try await NetworkWorld()
+        let network = try await world.makeNetwork().network
+        let id: PortID = IDSource.random.next()
+        var request = ServerPortRequest(network: NetworkID(network), fixedAddress: "10.0.0.50")
+        request.hostname = "web-1"
+        _ = try await world.compute.ensureServerPort(id, request, server: "s1", zone: "nova", for: demo)
+        let port = try await world.get("ports/\(id)")["port"]
+        #expect(port?["dns_name"] == "web-1")
+        #expect(
+            port?["dns_assignment"] == [
+                ["ip_address": "10.0.0.50", "hostname": "web-1", "fqdn": "web-1.openstacklocal."]
+            ])
+        _ = try await world.call(.put, "ports/\(id)", ["port": ["dns_domain": "example.org."]])
+        _ = try await world.call(.put, "networks/\(network)", ["network": ["dns_domain": "net.org."]])
+        try await world.project()
+        #expect(world.logicalNetwork(network)?.dnsDomain == "openstacklocal")
+        #expect(world.logicalNetwork(network)?.ownDNSDomain == "net.org.")
+        #expect(world.logicalPort(id.rawValue)?.hostname == "web-1")
+        #expect(world.logicalPort(id.rawValue)?.dnsDomain == "example.org.")
+    }
+
     @Test("ensure is repeatable; release removes Compute's own and lets go of the user's")
     func life() async throws {
         let world = try await NetworkWorld()

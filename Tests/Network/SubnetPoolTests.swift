@@ -132,6 +132,17 @@ struct SubnetPoolTests {
             try await world.call(.post, "subnetpools", overlapping).fault
                 == "AddressScopePrefixConflict")
         #expect(try await world.call(.delete, "address-scopes/\(scope)", as: .admin).fault == "AddressScopeInUse")
+        // A pool in another's scope takes no more of it, by no way.
+        let guest = try await world.make(
+            "subnetpool", ["prefixes": ["10.61.0.0/16"], "address_scope_id": .string(scope)]
+        ).id
+        let more = try await world.call(.put, "subnetpools/\(guest)/add_prefixes", ["prefixes": ["10.62.0.0/16"]])
+        #expect(more.fault == "IllegalSubnetPoolUpdate")
+        let (brought, _) = try await world.makeNetwork("10.63.0.0/24")
+        let onboarded = try await world.call(
+            .put, "subnetpools/\(guest)/onboard_network_subnets", ["network_id": .string(brought)])
+        #expect(onboarded.fault == "IllegalSubnetPoolUpdate")
+        #expect(try await world.call(.delete, "subnetpools/\(guest)").status == 204)
         let external = try await world.make("network", ["router:external": true], as: .admin).id
         let inside = try await world.make("network", [:]).id
         for (network, user) in [(external, NetworkWorld.User.admin), (inside, .demo)] {

@@ -9,7 +9,7 @@ import Testing
 
 /// Goal: a cluster whose devices are on other hosts takes objects while one of them is away, and becomes whole again.
 /// Method: the cluster of other tests, each of whose devices is reached through a storage host.
-@Suite("Cluster of remote devices", .timeLimit(.minutes(2)))
+@Suite("Cluster of remote devices", .timeLimit(.minutes(10)))
 struct RemoteClusterTests {
     @Test("objects are there before, while and after a device is away")
     func away() async throws {

@@ -15,7 +15,7 @@ import Testing
 /// Goal: a device of another host keeps the promises of `StorageDevice`; what breaks on the way leaves nothing behind,
 /// and nobody without the key is listened to.
 /// Method: the real server on the loopback with a real disk behind it; requests that a stranger could make are made.
-@Suite("Remote storage device", .timeLimit(.minutes(2)))
+@Suite("Remote storage device", .timeLimit(.minutes(10)))
 struct RemoteDeviceTests {
     @Test("passes the conformance checks of storage devices", arguments: StorageDeviceConformance.checks.indices)
     func conformance(check: Int) async throws {

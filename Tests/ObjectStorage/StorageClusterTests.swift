@@ -234,7 +234,7 @@ struct StorageClusterTests {
     @Test("a device that hangs holds up no write")
     func hang() async throws {
         var limits = StorageCluster.Limits()
-        limits.deviceTimeout = .seconds(3)
+        limits.deviceTimeout = .seconds(8)
         let world = try StorageWorld(limits: limits)
         try await world.makeContainer()
         let own = try world.cluster.place(StorageWorld.path("song")).primaries

@@ -154,7 +154,7 @@ import Testing
         ]
         #expect(try await world.call(.put, "/allocations/\(Self.c)", allocation).status == 204)
         let moved = try await world.call(
-            .post, "/reshaper",
+            .post, "/reshaper", as: "service",
             [
                 "inventories": .object([
                     Self.a: ["resource_provider_generation": 2, "inventories": [:]],

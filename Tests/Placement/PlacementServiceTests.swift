@@ -60,6 +60,23 @@ import Testing
         #expect(try await world.engine.usage(of: second)["VCPU"] == 2)
     }
 
+    @Test func whatIsHeldChangesHandsWhole() async throws {
+        let world = try await PlacementWorld()
+        let host = try await world.host("a")
+        let placement: any PlacementService = world.engine
+        try await placement.claim(consumer: "s", provider: host, resources: ["VCPU": 2], project: "p", user: "u")
+        for _ in 1...2 { try await placement.transfer(from: "s", to: "m", replacing: false) }
+        #expect(try await placement.consumers(of: host) == ["m"])
+        try await placement.claim(consumer: "s", provider: host, resources: ["VCPU": 1], project: "p", user: "u")
+        // The one that holds something keeps it.
+        try await placement.transfer(from: "s", to: "m", replacing: false)
+        #expect(try await placement.usage(of: host)["VCPU"] == 3)
+        for _ in 1...2 { try await placement.transfer(from: "m", to: "s", replacing: true) }
+        #expect(try await placement.consumers(of: host) == ["s"])
+        #expect(try await placement.usage(of: host)["VCPU"] == 2)
+        #expect(try await world.engine.allocations(ofConsumer: "s").consumer?.projectID == "p")
+    }
+
     @Test func candidatesComeWithTheirRoomAndRefusalsWithReasons() async throws {
         let world = try await PlacementWorld()
         let big = try await world.host("big", vcpu: 8, traits: ["HW_CPU_X86_VMX", "CUSTOM_GOLD"])

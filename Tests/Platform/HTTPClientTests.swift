@@ -11,7 +11,7 @@ import Testing
 /// Goal: bodies stream both ways without filling the memory, every ending is told, and nothing is reached that the
 /// caller forbids.
 /// Method: the project's own server on a free port, whose handler counts what it gives and takes.
-@Suite("HTTP client", .timeLimit(.minutes(2)))
+@Suite("HTTP client", .timeLimit(.minutes(10)))
 struct HTTPClientTests {
     @Test("methods, headers and bodies arrive as they were sent", arguments: HTTPMethod.allCases)
     func methods(_ method: HTTPMethod) async throws {

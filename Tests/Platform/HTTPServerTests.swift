@@ -9,7 +9,7 @@ import Testing
 
 /// Goal: every kind of body, refusal and ending works, and nothing is left behind.
 /// Method: a real server on a free port, and a client that writes raw bytes.
-@Suite("HTTP server", .timeLimit(.minutes(2)))
+@Suite("HTTP server", .timeLimit(.minutes(10)))
 struct HTTPServerTests {
     @Test("a connection is kept, and a request arrives as it was sent")
     func keepAlive() async throws {

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Goal: what runs in the background can be bounded, awaited and stopped. Method: small tasks that signal each other.
-@Suite("Lifecycle", .timeLimit(.minutes(1)))
+@Suite("Lifecycle", .timeLimit(.minutes(10)))
 struct LifecycleTests {
     @Test("a wake that nobody waits for is kept, as one")
     func signalCoalesces() async {

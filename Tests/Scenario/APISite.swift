@@ -70,7 +70,7 @@ struct APISite: Sendable, CustomStringConvertible {
     func sampleQuery(_ samples: [String: String]) -> String {
         switch description {
         case "GET /placement/allocation_candidates": "?resources=VCPU:1"
-        case "GET /placement/usages": "?project_id=none"
+        case "GET /placement/usages": "?project_id=\(samples["/identity {project_id}"] ?? "")"
         case let text where text.contains("/manageable_") || text.contains("-manage"):
             "?host=\(TestCloud.backend)%23fake"
         case let text where text.hasSuffix("/associate") || text.hasSuffix("/disassociate"):

@@ -74,6 +74,7 @@ struct AuthorizationTests {
     private static let forEveryToken: Set<String> = [
         // keystone: the projects, domains and rights of the caller itself.
         "GET /identity/v3/auth/projects", "GET /identity/v3/auth/domains", "GET /identity/v3/auth/system",
+        "GET /identity/v3/OS-FEDERATION/projects", "GET /identity/v3/OS-FEDERATION/domains",
         // keystone: rule "" (everybody): how the cloud is laid out.
         "GET /identity/v3/regions", "GET /identity/v3/regions/{region_id}", "GET /identity/v3/registered_limits",
         "GET /identity/v3/registered_limits/{registered_limit_id}", "GET /identity/v3/limits/model",
@@ -82,6 +83,12 @@ struct AuthorizationTests {
         // glance: what the service can do has no rule.
         "GET /image/v2/info/import", "GET /image/v2/info/stores", "GET /image/v2/schemas/image",
         "GET /image/v2/schemas/images", "GET /image/v2/schemas/member", "GET /image/v2/schemas/members",
+        "GET /image/v2/schemas/task", "GET /image/v2/schemas/tasks", "GET /image/v2/info/usage",
+        "GET /image/v2/schemas/metadefs/namespace", "GET /image/v2/schemas/metadefs/namespaces",
+        "GET /image/v2/schemas/metadefs/object", "GET /image/v2/schemas/metadefs/objects",
+        "GET /image/v2/schemas/metadefs/property", "GET /image/v2/schemas/metadefs/properties",
+        "GET /image/v2/schemas/metadefs/resource_type", "GET /image/v2/schemas/metadefs/resource_types",
+        "GET /image/v2/schemas/metadefs/tag", "GET /image/v2/schemas/metadefs/tags",
         // neutron: what the service can do.
         "GET /network/v2.0/extensions/{alias}",
         // nova: rule "@" (everybody): what the service can do, zones, public flavors, limits of nobody.
@@ -99,6 +106,7 @@ struct AuthorizationTests {
     func roleless() async throws {
         try await walk { cloud, estate, site, ask in
             let answer = try await ask(cloud.a.roleless)
+            guard !site.isRemoved(answer) else { return }
             let isNetworks = site.service == "network" && site.parameters.isEmpty
             let leak = site.route.method == .get ? Self.leak(answer, estate, asked: ask.path) : nil
             #expect(leak == nil, "\(site) shows \(leak ?? ""): \(answer)")
@@ -146,6 +154,9 @@ struct AuthorizationTests {
         // What the service can do.
         "GET /network/v2.0/extensions/{alias}", "GET /compute/v2.1/extensions/{alias}",
         "GET /volume/v3/extensions/{alias}",
+        // neutron: what every group begins with, and what every user may choose from.
+        "GET /network/v2.0/default-security-group-rules/{id}", "GET /network/v2.0/flavors/{id}",
+        "GET /network/v2.0/flavors/{id}/next_providers",
         // Limits that hold for every project.
         "GET /compute/v2.1/os-quota-sets/{project}/defaults",
     ]
@@ -157,6 +168,7 @@ struct AuthorizationTests {
             // Whoever has a transfer's key takes the volume, whichever its project.
             guard !site.route.path.hasSuffix("/accept") else { return }
             let answer = try await ask(cloud.b.member)
+            guard !site.isRemoved(answer) else { return }
             if Self.shared.contains(site.description) {
                 #expect(answer.status == 200, "\(site): \(answer)")
                 #expect(Self.leak(answer, estate, asked: ask.path) == nil, "\(site): \(answer)")
@@ -240,7 +252,7 @@ struct AuthorizationTests {
         try await walk { cloud, _, site, ask in
             guard site.isMutating, ask.action != "os-show_image_metadata" else { return }
             let answer = try await ask(cloud.a.reader)
-            guard !Self.usersOwn.contains(site.description) else { return }
+            guard !Self.usersOwn.contains(site.description), !site.isRemoved(answer) else { return }
             #expect([403, 404].contains(answer.status), "\(site): \(answer)")
         }
     }

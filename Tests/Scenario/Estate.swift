@@ -96,6 +96,7 @@ struct Estate: Sendable {
             try await first("\(v3)/users/\(a.memberID)/access_rules", "access_rules", cloud.a.member))
         try await fillGrants()
         try await fillLimits()
+        try await fillIdentityExtensions()
     }
 
     /// In every form. What they give A beyond its project no token of A's asks for.
@@ -148,7 +149,10 @@ struct Estate: Sendable {
     private mutating func fillImage() async throws {
         let image = try await cloud.make(
             "/image/v2/images", "",
-            ["name": "alpha-image", "disk_format": "raw", "container_format": "bare", "tags": [.string(Self.tag)]],
+            [
+                "name": "alpha-image", "disk_format": "raw", "container_format": "bare", "tags": [.string(Self.tag)],
+                "alpha": "alpha",
+            ],
             cloud.a.member)
         try await cloud.send(
             .put, "/image/v2/images/\(image)/file", cloud.a.member, Array(repeating: 7, count: 4096),
@@ -159,6 +163,20 @@ struct Estate: Sendable {
         own("/image {id}", image)
         samples["/image {member}"] = member
         samples["/image {tag}"] = Self.tag
+        samples["/image {store_id}"] = "file"
+        samples["/image {task_id}"] = try await cloud.make("/image/v2/tasks", "", SampleImages.task, cloud.admin)
+        try await cloud.call(
+            .post, "/image/v2/metadefs/namespaces", cloud.admin,
+            [
+                "namespace": "alpha-namespace", "owner": .string(cloud.a.project), "visibility": "private",
+                "objects": [["name": "alpha-object"]], "tags": [["name": .string(Self.tag)]],
+                "properties": ["alpha-property": ["title": "alpha", "type": "string"]],
+                "resource_type_associations": [["name": "OS::Glance::Image"]],
+            ], expecting: 201)
+        samples["/image {namespace}"] = "alpha-namespace"
+        samples["/image {object}"] = "alpha-object"
+        samples["/image {property}"] = "alpha-property"
+        samples["/image {resource_type}"] = "OS::Glance::Image"
         others["project"] = member
     }
 
@@ -200,8 +218,10 @@ struct Estate: Sendable {
         let pool = try await make(
             "subnetpools", "subnetpool",
             ["name": "alpha-pool", "prefixes": ["10.64.0.0/16"], "address_scope_id": .string(scope)])
+        let addresses = try await make(
+            "address-groups", "address_group", ["name": "alpha-addresses", "addresses": ["10.67.0.0/16"]])
         let made = [
-            ("address-scopes", scope), ("subnetpools", pool), ("networks", network), ("subnets", subnet), ("routers", router), ("ports", port),
+            ("address-groups", addresses), ("address-scopes", scope), ("subnetpools", pool), ("networks", network), ("subnets", subnet), ("routers", router), ("ports", port),
             ("security-groups", group), ("security-group-rules", rule), ("floatingips", floatingIP),
             ("rbac-policies", policy), ("network-ip-availabilities", network),
         ]
@@ -215,10 +235,40 @@ struct Estate: Sendable {
             "subnets", "subnet",
             ["name": "alpha-spare", "network_id": .string(network), "ip_version": 4, "cidr": "10.6.0.0/24"])
         secrets.insert(spareSubnet)
+        try await fillNetworkChoices()
+        try await fillNetworkServices()
         samples["/network {tag}"] = Self.tag
         samples["/network {project}"] = cloud.a.project
         samples["/network {alias}"] = "router"
         samples["/network/v2.0/agents/{id}"] = try await first("/network/v2.0/agents", "agents")
+    }
+
+    /// What an administrator lays out for every project.
+    private mutating func fillNetworkChoices() async throws {
+        let (admin, v2) = (cloud.admin, "/network/v2.0")
+        _ = try await cloud.make(
+            "\(v2)/subnetpools", "subnetpool",
+            [
+                "name": "everybody's", "prefixes": ["10.68.0.0/16"], "is_default": true, "shared": true,
+                "default_prefixlen": 24,
+            ], admin)
+        samples["\(v2)/default-security-group-rules/{id}"] = try await first(
+            "\(v2)/default-security-group-rules", "default_security_group_rules")
+        samples["\(v2)/security-groups-default-statefulness/{id}"] = try await cloud.make(
+            "\(v2)/security-groups-default-statefulness", "security_groups_default_statefulness",
+            ["stateful": true], admin)
+        samples["\(v2)/segments/{id}"] = try await first("\(v2)/segments?network_id=\(cloud.external)", "segments")
+        let flavor = try await cloud.make(
+            "\(v2)/flavors", "flavor", ["name": "gold", "service_type": "L3_ROUTER_NAT"], admin)
+        let profile = try await cloud.make(
+            "\(v2)/service_profiles", "service_profile",
+            ["driver": "neutron.services.ovn_l3.service_providers.ovn.OvnDriver"], admin)
+        try await cloud.call(
+            .post, "\(v2)/flavors/\(flavor)/service_profiles", admin, ["service_profile": ["id": .string(profile)]],
+            expecting: 201)
+        samples["\(v2)/flavors/{id}"] = flavor
+        samples["\(v2)/service_profiles/{id}"] = profile
+        samples["\(v2)/flavors/{id}/service_profiles/{profile_id}"] = profile
     }
 
     // MARK: Compute
@@ -245,8 +295,11 @@ struct Estate: Sendable {
             .post, "\(v21)/flavors/\(flavor)/action", admin,
             ["addTenantAccess": ["tenant": .string(cloud.a.project)]], expecting: 200)
         try await cloud.call(
-            .post, "\(v21)/flavors/\(flavor)/os-extra_specs", admin, ["extra_specs": ["hw:alpha": "1"]], expecting: 200)
+            .post, "\(v21)/flavors/\(flavor)/os-extra_specs", admin, ["extra_specs": ["alpha:alpha": "1"]], expecting: 200)
         let aggregate = try await cloud.make("\(v21)/os-aggregates", "aggregate", ["name": "alpha-hosts"], admin)
+        try await cloud.call(
+            .post, "\(v21)/os-aggregates/\(aggregate)/action", admin, ["add_host": ["host": .string(TestCloud.hostName)]],
+            expecting: 200)
         let server = try await makeServer(flavor)
         own("/compute {server_id}", server)
         own("/compute {port_id}", try await first("/network/v2.0/ports?device_id=\(server)", "ports", a))
@@ -267,10 +320,27 @@ struct Estate: Sendable {
         ] {
             samples[name.hasPrefix("/") ? "/compute\(name)" : "/compute \(name)"] = sample
         }
-        samples["/compute/v2.1/flavors/{flavor_id}/os-extra_specs/{key}"] = "hw:alpha"
+        samples["/compute/v2.1/flavors/{flavor_id}/os-extra_specs/{key}"] = "alpha:alpha"
+        samples["/compute/v2.1/servers/{server_id}/migrations/{id}"] = "1"
+        fillProxies()
         for name in ["search", "servers"] {
             samples["/compute/v2.1/os-hypervisors/{id}/\(name) {id}"] = TestCloud.hostName
         }
+    }
+
+    /// What Compute shows of its neighbours', what it has of hosts and times, and what was removed.
+    private mutating func fillProxies() {
+        for (name, path) in [
+            ("{image_id}", "/image {id}"), ("{network_id}", "/network/v2.0/networks/{id}"),
+            ("{floating_ip_id}", "/network/v2.0/floatingips/{id}"),
+            ("{group_id}", "/network/v2.0/security-groups/{id}"),
+            ("{rule_id}", "/network/v2.0/security-group-rules/{id}"),
+        ] { samples["/compute \(name)"] = self[path] }
+        for (name, sample) in [
+            ("{host}", TestCloud.hostName), ("{before}", "2020-01-01 00:00:00"), ("{id}", "none"),
+            ("{domain}", "none"), ("{console_id}", "none"), ("{share_id}", "00000000-0000-4000-8000-000000000000"),
+        ] { samples["/compute \(name)"] = sample }
+        samples["/compute/v2.1/images/{image_id}/metadata/{key}"] = "alpha"
     }
 
     private func makeServer(_ flavor: String) async throws -> String {

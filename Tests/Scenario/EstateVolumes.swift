@@ -29,6 +29,7 @@ extension Estate {
         try await makeMessage()
         try await volumesSettled()
         own("/volume {volume_id}", volume("volume"))
+        samples["/compute/v2.1/os-volumes/{volume_id}"] = volume("volume")
         samples["\(Self.root)/volumes/{volume_id}/action {volume_id}"] = volume("victim")
         try await fillCopies()
         try await fillGroups()
@@ -131,6 +132,7 @@ extension Estate {
             try await make(
                 "snapshots", "snapshot",
                 ["name": "alpha-snapshot", "volume_id": .string(volume("volume")), "metadata": ["alpha": "alpha"]]))
+        samples["/compute {snapshot_id}"] = self["/volume {snapshot_id}"]
         own(
             "/volume {backup_id}",
             try await make("backups", "backup", ["name": "alpha-backup", "volume_id": kept]))

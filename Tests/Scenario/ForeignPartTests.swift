@@ -73,6 +73,9 @@ struct ForeignPartTests {
                 (.post, "security-group-rules", ["security_group_rule": ["security_group_id": .string(own.group), "direction": "ingress", "remote_group_id": group]]),
                 (.post, "rbac-policies", ["rbac_policy": ["object_type": "network", "object_id": network, "action": "access_as_shared", "target_tenant": .string(cloud.b.project)]]),
                 (.post, "rbac-policies", ["rbac_policy": ["object_type": "security_group", "object_id": group, "action": "access_as_shared", "target_tenant": .string(cloud.b.project)]]),
+                (.post, "security-group-rules", ["security_group_rule": ["security_group_id": .string(own.group), "direction": "ingress", "remote_address_group_id": a("address-groups")]]),
+                (.put, "subnetpools/\(estate["/network/v2.0/subnetpools/{id}"])/onboard_network_subnets", ["network_id": .string(own.network)]),
+                (.post, "rbac-policies", ["rbac_policy": ["object_type": "address_group", "object_id": a("address-groups"), "action": "access_as_shared", "target_tenant": .string(cloud.b.project)]]),
                 (.post, "rbac-policies", ["rbac_policy": ["object_type": "subnetpool", "object_id": a("subnetpools"), "action": "access_as_shared", "target_tenant": .string(cloud.b.project)]]),
                 (.post, "subnetpools", ["subnetpool": ["name": "x", "prefixes": ["10.80.0.0/16"], "address_scope_id": a("address-scopes")]]),
                 // What is the administrators' to give.

@@ -16,6 +16,9 @@ struct SampleBodies: Sendable {
     /// Routes that change something and take no body, or one that is no JSON.
     static func takesNone(_ site: APISite) -> Bool {
         if [.delete, .options, .copy].contains(site.route.method) || site.route.path.hasSuffix("*}") { return true }
+        // What ties two things together says it by its path.
+        if site.template.contains("/OS-EP-FILTER/") && site.route.method == .put { return true }
+        if site.template.contains("/OS-ENDPOINT-POLICY/") { return true }
         let last = site.template.split(separator: "/").last.map(String.init) ?? ""
         if site.route.method == .put, ["{tag}", "{role_id}", "inherited_to_projects", "{name}"].contains(last) {
             return true
@@ -25,6 +28,8 @@ struct SampleBodies: Sendable {
             "PUT /identity/v3/roles/{role_id}/implies/{implied_role_id}",
             "PUT /image/v2/images/{id}/file", "PUT /image/v2/images/{id}/stage",
             "POST /image/v2/images/{id}/actions/deactivate", "POST /image/v2/images/{id}/actions/reactivate",
+            "PUT /image/v2/cache/{id}", "POST /image/v2/cache/clean", "POST /image/v2/cache/prune",
+            "POST /image/v2/metadefs/namespaces/{namespace}/tags/{tag}",
             "POST /object-store/ring/repair",
         ].contains(site.description)
     }
@@ -32,8 +37,10 @@ struct SampleBodies: Sendable {
     init(_ estate: Estate) {
         var bodies: [String: JSON] = [:]
         Self.identity(estate, &bodies)
+        Self.identityExtensions(estate, &bodies)
         Self.image(estate, &bodies)
         Self.network(estate, &bodies)
+        Self.networkServices(estate, &bodies)
         Self.compute(estate, &bodies)
         Self.placement(estate, &bodies)
         Self.volumes(estate, &bodies)
@@ -124,6 +131,26 @@ struct SampleBodies: Sendable {
         bodies["POST /image/v2/images/{id}/members"] = ["member": .string(estate.others["project"] ?? "")]
         bodies["PUT /image/v2/images/{id}/members/{member}"] = ["status": "accepted"]
         bodies["POST /image/v2/images/{id}/import"] = ["method": ["name": "glance-direct"]]
+        bodies["POST /image/v2/images/{id}/locations"] = ["url": .string(SampleImages.url)]
+        bodies["POST /image/v2/tasks"] = SampleImages.task
+        let namespaces = "/image/v2/metadefs/namespaces"
+        let property: JSON = ["name": "new", "title": "new", "type": "string", "operators": ["<in>"], "readonly": true]
+        bodies["POST \(namespaces)"] = [
+            "namespace": "new", "display_name": "new", "description": "new", "visibility": "private",
+            "protected": false,
+        ]
+        bodies["PUT \(namespaces)/{namespace}"] = [
+            "namespace": "alpha-namespace", "visibility": "private", "owner": .string(estate.cloud.a.project),
+        ]
+        bodies["POST \(namespaces)/{namespace}/objects"] = ["name": "new", "description": "new", "required": []]
+        bodies["PUT \(namespaces)/{namespace}/objects/{object}"] = ["name": "alpha-object", "description": "new"]
+        bodies["POST \(namespaces)/{namespace}/properties"] = property
+        bodies["PUT \(namespaces)/{namespace}/properties/{property}"] = [
+            "name": "alpha-property", "title": "new", "type": "string",
+        ]
+        bodies["POST \(namespaces)/{namespace}/tags"] = ["tags": [["name": .string(Estate.tag)]]]
+        bodies["PUT \(namespaces)/{namespace}/tags/{tag}"] = ["name": .string(Estate.tag)]
+        bodies["POST \(namespaces)/{namespace}/resource_types"] = ["name": "OS::Nova::Server", "prefix": "p:"]
     }
 
     // MARK: Network
@@ -209,6 +236,42 @@ struct SampleBodies: Sendable {
                 bodies["\(method) \(v2)/\(collection)/{id}/tags"] = ["tags": [.string(Estate.tag)]]
             }
         }
+        both(
+            "address-groups", "address_group",
+            new: ["name": "new", "description": "d", "addresses": ["10.69.0.0/16"]],
+            change: ["name": "alpha-addresses", "description": "alpha"])
+        for verb in ["add", "remove"] {
+            bodies["PUT \(v2)/address-groups/{id}/\(verb)_addresses"] = ["addresses": ["10.66.0.0/16"]]
+        }
+        bodies["PUT \(v2)/subnetpools/{id}/onboard_network_subnets"] = ["network_id": external]
+        bodies["POST \(v2)/default-security-group-rules"] = [
+            "default_security_group_rule": [
+                "direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 80,
+                "port_range_max": 90, "remote_ip_prefix": "10.0.0.0/8", "description": "d",
+                "used_in_default_sg": false, "used_in_non_default_sg": true,
+            ]
+        ]
+        both(
+            "security-groups-default-statefulness", "security_groups_default_statefulness", new: ["stateful": true],
+            change: ["stateful": true])
+        both(
+            "segments", "segment",
+            new: [
+                "network_id": external, "network_type": "vlan", "physical_network": "physnet1",
+                "segmentation_id": 77, "name": "new", "description": "d",
+            ],
+            change: ["name": "first", "description": "d"])
+        both(
+            "flavors", "flavor",
+            new: ["name": "new", "description": "d", "service_type": "FLAVORS", "enabled": true],
+            change: ["name": "gold", "description": "d", "enabled": true])
+        both(
+            "service_profiles", "service_profile",
+            new: ["description": "d", "metainfo": "{}", "enabled": true],
+            change: ["description": "d", "enabled": true])
+        bodies["POST \(v2)/flavors/{id}/service_profiles"] = [
+            "service_profile": ["id": sample("service_profiles")]
+        ]
         bodies["PUT \(v2)/agents/{id}"] = ["agent": ["admin_state_up": true, "description": "d"]]
         bodies["PUT \(v2)/quotas/{project}"] = ["quota": ["network": 100, "port": 500]]
     }
@@ -232,7 +295,11 @@ struct SampleBodies: Sendable {
         ]
         bodies["PUT \(server)"] = ["server": ["name": "alpha-server", "description": "alpha", "hostname": "alpha", "accessIPv4": "10.0.0.1"]]
         bodies["POST \(server)/action"] = ["lock": ["locked_reason": "d"]]
+        bodies["POST \(server)/migrations/{id}/action"] = ["force_complete": nil]
         bodies["POST \(server)/remote-consoles"] = ["remote_console": ["protocol": "vnc", "type": "novnc"]]
+        bodies["POST \(server)/os-interface"] = [
+            "interfaceAttachment": ["net_id": .string(estate["/network/v2.0/networks/{id}"]), "tag": "t"]
+        ]
         bodies["POST \(server)/metadata"] = ["metadata": ["alpha": "alpha"]]
         bodies["PUT \(server)/metadata"] = ["metadata": ["alpha": "alpha"]]
         bodies["PUT \(server)/metadata/{key}"] = ["meta": ["alpha": "alpha"]]
@@ -244,8 +311,8 @@ struct SampleBodies: Sendable {
             ]
         ]
         bodies["PUT \(v21)/flavors/{flavor_id}"] = ["flavor": ["description": "d"]]
-        bodies["POST \(v21)/flavors/{flavor_id}/os-extra_specs"] = ["extra_specs": ["hw:alpha": "1"]]
-        bodies["PUT \(v21)/flavors/{flavor_id}/os-extra_specs/{key}"] = ["hw:alpha": "1"]
+        bodies["POST \(v21)/flavors/{flavor_id}/os-extra_specs"] = ["extra_specs": ["alpha:alpha": "1"]]
+        bodies["PUT \(v21)/flavors/{flavor_id}/os-extra_specs/{key}"] = ["alpha:alpha": "1"]
         bodies["POST \(v21)/flavors/{flavor_id}/action"] = ["addTenantAccess": ["tenant": .string(estate.others["project"] ?? "")]]
         bodies["POST \(v21)/os-keypairs"] = ["keypair": ["name": "new", "type": "ssh", "public_key": .string(Estate.publicKey)]]
         bodies["POST \(v21)/os-server-groups"] = ["server_group": ["name": "new", "policy": "anti-affinity", "rules": ["max_server_per_host": 2]]]
@@ -261,8 +328,52 @@ struct SampleBodies: Sendable {
         bodies["PUT \(v21)/os-services/{id}"] = ["status": "enabled"]
         bodies["PUT \(v21)/os-quota-sets/{project}"] = ["quota_set": ["instances": 20, "force": true]]
         bodies["PUT \(v21)/os-quota-class-sets/{id}"] = ["quota_class_set": ["instances": 20]]
+        bodies["POST \(v21)/os-aggregates/{id}/images"] = ["cache": [["id": .string(estate["/image {id}"])]]]
+        bodies["POST \(v21)/os-volumes_boot"] = bodies["POST \(v21)/servers"]
+        bodies["PUT \(v21)/os-volumes_boot/{server_id}"] = bodies["PUT \(server)"]
+        bodies["POST \(v21)/os-volumes_boot/{server_id}/action"] = bodies["POST \(server)/action"]
+        bodies["POST \(server)/shares"] = ["share": ["share_id": "00000000-0000-4000-8000-000000000000", "tag": "t"]]
+        bodies["PUT \(v21)/os-hosts/{host}"] = ["status": "enable"]
+        bodies["POST \(v21)/os-assisted-volume-snapshots"] = [
+            "snapshot": [
+                "volume_id": .string(estate.volume("attached")),
+                "create_info": [
+                    "snapshot_id": "00000000-0000-4000-8000-000000000000", "type": "qcow2", "new_file": "new",
+                    "id": "00000000-0000-4000-8000-000000000000",
+                ],
+            ]
+        ]
+        Self.proxies(estate, &bodies)
         bodies["POST \(v21)/os-server-external-events"] = [
             "events": [["name": "network-vif-plugged", "server_uuid": sample("server_id"), "status": "completed", "tag": "x"]]
+        ]
+    }
+
+    /// Of Compute's neighbours.
+    private static func proxies(_ estate: Estate, _ bodies: inout [String: JSON]) {
+        let v21 = "/compute/v2.1"
+        let image = v21 + "/images/{image_id}/metadata"
+        bodies["POST \(image)"] = ["metadata": ["alpha": "alpha"]]
+        bodies["PUT \(image)"] = ["metadata": ["alpha": "alpha"]]
+        bodies["PUT \(image)/{key}"] = ["meta": ["alpha": "alpha"]]
+        bodies["POST \(v21)/os-volumes"] = [
+            "volume": ["size": 1, "display_name": "new", "display_description": "d", "metadata": ["k": "v"]]
+        ]
+        bodies["POST \(v21)/os-snapshots"] = [
+            "snapshot": [
+                "volume_id": .string(estate.volume("volume")), "display_name": "new", "display_description": "d",
+                "force": false,
+            ]
+        ]
+        bodies["POST \(v21)/os-floating-ips"] = ["pool": .string(estate.cloud.external)]
+        let group: JSON = ["security_group": ["name": "alpha-group", "description": "alpha"]]
+        bodies["POST \(v21)/os-security-groups"] = ["security_group": ["name": "new", "description": "d"]]
+        bodies["PUT \(v21)/os-security-groups/{group_id}"] = group
+        bodies["POST \(v21)/os-security-group-rules"] = [
+            "security_group_rule": [
+                "parent_group_id": .string(estate["/compute {group_id}"]), "ip_protocol": "tcp", "from_port": 8080,
+                "to_port": 8081, "cidr": "10.0.0.0/8",
+            ]
         ]
     }
 

@@ -14,7 +14,7 @@ import Testing
 
 /// Goal: what a ring names is opened wherever it is, and a storage host leaves its disks clean.
 /// Method: the role as the command composes it, on a free port of the loopback, and a controller's opener beside it.
-@Suite("The role storage", .timeLimit(.minutes(2)))
+@Suite("The role storage", .timeLimit(.minutes(10)))
 struct StorageRoleTests {
     private let location = StorageLocation(
         path: ObjectPath(account: "AUTH_a", container: "c", object: "o"), policy: 0, partition: 7,

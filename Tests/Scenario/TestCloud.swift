@@ -44,6 +44,8 @@ struct TestCloud: Sendable {
     private(set) var admin = ""
     /// Of `admin` on the system.
     private(set) var system = ""
+    /// Of another service of the cloud, such as Compute.
+    private(set) var service = ""
     /// Two tenants that know nothing of each other.
     private(set) var a = Tenant()
     private(set) var b = Tenant()
@@ -58,6 +60,8 @@ struct TestCloud: Sendable {
         var reader = ""
         /// Unscoped, of a user without any role.
         var roleless = ""
+        /// Of a service's account.
+        var service = ""
         /// User ids.
         var memberID = ""
         var readerID = ""
@@ -77,6 +81,8 @@ struct TestCloud: Sendable {
         let objects = FakeStorageDevice()
         /// The bytes of encrypted volumes stay readable.
         let volumeKey = FernetKey()
+        /// What an operator lets whom do.
+        var policies = OperatorPolicies()
     }
 
     /// Starts a cloud, gives it to `body`, and stops it.
@@ -122,11 +128,13 @@ struct TestCloud: Sendable {
         hypervisor = ground.hypervisor
         storage = ground.storage
         var foundation = Cloud.Foundation(
-            database: database, network: network, objectDevices: .inMemory(ground.objects),
+            database: UndoingDatabase(database), network: network, objectDevices: .inMemory(ground.objects),
             imageDirectory: imageDirectory, origin: Self.origin)
         foundation.identity.passwordCost = 4
+        foundation.imageFetcher = SampleImages()
         foundation.blockStorage.stateDirectory = ground.directory
         foundation.volumeKeys = [ground.volumeKey]
+        foundation.policies = ground.policies
         cloud = try await Cloud(foundation)
         handler = cloud.handler()
         let owner = try await IdentityBootstrap(cloud.identity).run(adminPassword: Secret(Self.adminPassword))
@@ -141,6 +149,9 @@ struct TestCloud: Sendable {
     private mutating func openAccounts() async throws {
         admin = try await login("admin", Self.adminPassword, project: "admin")
         system = try await login("admin", Self.adminPassword, scope: ["system": ["all": true]])
+        let services = try await ensure("project", "service", [:])
+        _ = try await user("nova", role: "service", on: services)
+        service = try await login("nova", "pw", project: "service")
         a = try await tenant("alpha")
         b = try await tenant("beta")
         expired = try await pastToken("alpha-member", project: "alpha")
@@ -156,6 +167,8 @@ struct TestCloud: Sendable {
         tenant.member = try await login("\(name)-member", "pw", project: name)
         tenant.reader = try await login("\(name)-reader", "pw", project: name)
         tenant.roleless = try await login("\(name)-roleless", "pw", scope: nil)
+        _ = try await user("\(name)-service", role: "service", on: tenant.project)
+        tenant.service = try await login("\(name)-service", "pw", project: name)
         return tenant
     }
 

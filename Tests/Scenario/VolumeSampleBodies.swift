@@ -210,7 +210,10 @@ extension SampleBodies {
             ],
             "POST \(root)/backups/{backup_id}/action": [["os-force_delete": [:]]],
             "POST /compute/v2.1/servers/{server_id}/action": [
-                ["createImage": ["name": "new", "metadata": ["k": "v"]]]
+                ["createImage": ["name": "new", "metadata": ["k": "v"]]],
+                // To nothing that is there, so that the server stays what it is.
+                ["resize": ["flavorRef": "nonsense", "OS-DCF:diskConfig": "AUTO"]], ["migrate": ["host": "nonsense"]],
+                ["os-migrateLive": ["host": "nonsense", "block_migration": "auto"]], ["evacuate": ["host": "nonsense"]],
             ],
             "POST /compute/v2.1/servers": [
                 server([

@@ -9,6 +9,9 @@ package enum TestCallers {
         "demo": demo,
         "reader": principal("reader", roles: ["reader"], project: "project-demo"),
         "other": principal("other", project: "project-other"),
+        "system": Principal(
+            userID: "user-system", userName: "system", userDomain: .init(id: "default", name: "Default"),
+            scope: .system, roles: ["admin", "manager", "member", "reader"].map { .init(id: $0, name: $0) }),
     ]
 
     package static let demo = principal("demo", project: "project-demo")

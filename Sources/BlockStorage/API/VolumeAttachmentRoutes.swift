@@ -40,8 +40,7 @@ struct VolumeAttachmentRoutes: Sendable {
         var query = VolumeAttachmentStore.Query(limit: paging.limit)
         query.offset = paging.offset
         query.marker = paging.marker.map { VolumeAttachmentID($0) }
-        let seesAll = try context.allowsAllProjects && (request.queryBool("all_tenants") ?? false)
-        query.project = seesAll ? nil : try context.requireProject()
+        query.project = try VolumeWire.project(request, context)
         query.volume = request.query("volume_id").map { VolumeID($0) }
         query.server = request.query("instance_id") ?? request.query("instance_uuid")
         query.host = context.allowsAllProjects ? request.query("attached_host") : nil

@@ -59,8 +59,10 @@ enum VolumeWire {
 
     /// Whose rows a list shows. Nil: everybody's, as an administrator may ask for.
     static func project(_ request: APIRequest, _ context: CallContext) throws -> ProjectID? {
-        let seesAll = try context.allowsAllProjects && (request.queryBool("all_tenants") ?? false)
-        return seesAll ? nil : try context.requireProject()
+        guard context.allowsAllProjects else { return try context.requireProject() }
+        if try request.queryBool("all_tenants") ?? false { return nil }
+        // cinder: to an administrator whose token is of no project a list shows what is no project's: nothing.
+        return context.projectID ?? ProjectID("")
     }
 
     /// What says which page a list shows, and is no filter.

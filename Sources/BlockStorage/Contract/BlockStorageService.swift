@@ -114,6 +114,13 @@ package protocol BlockStorageService: Sendable {
     /// Status `detaching`; throws when the volume is not attached by it. Nobody may detach twice at once.
     func beginDetaching(_ attachment: VolumeAttachmentID, for principal: Principal) async throws
     func abortDetaching(_ attachment: VolumeAttachmentID) async throws
+    /// Takes the export back; the volume stays reserved for its server, and no host can open it. The host has confirmed that
+    /// it closed the volume, or was fenced. Not an error when nothing is exported.
+    func disconnect(_ attachment: VolumeAttachmentID) async throws
+    /// Gives a volume that is reserved, and that no host has open, the bytes of an image. Returns when it has them; throws
+    /// why it has not, or `.unavailable` when `limit` has passed. Asked again, it waits for what is under way, or begins
+    /// anew.
+    func reimage(_ volume: VolumeID, from image: String, limit: Duration, for principal: Principal) async throws
     /// Takes the export back and ends the lease. Not an error when it is gone.
     func release(_ attachment: VolumeAttachmentID) async throws
     /// Which of these leases are there still.

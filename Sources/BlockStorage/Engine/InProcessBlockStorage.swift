@@ -110,6 +110,32 @@ package struct InProcessBlockStorage: BlockStorageService {
         }
     }
 
+    package func reimage(
+        _ id: VolumeID, from image: String, limit: Duration, for principal: Principal
+    ) async throws {
+        let end = ContinuousClock.now + limit
+        guard let volume = try await parts.volume(id) else { throw VolumeErrors.notFound(id) }
+        if volume.status != .downloading {
+            try await volumes.reimage(
+                id, from: image, allowsReserved: true, for: context(principal, "volume:reimage"))
+        }
+        while true {
+            guard let volume = try await parts.volume(id) else { throw VolumeErrors.notFound(id) }
+            guard volume.status == .downloading else {
+                guard !volume.status.isError else {
+                    throw CloudError(
+                        .unavailable, "Compute service failed to reimage volume.", kind: "ReimageException",
+                        cause: "volume \(id) is \(volume.status.rawValue)")
+                }
+                return
+            }
+            guard ContinuousClock.now < end else {
+                throw CloudError(.unavailable, "Volume \(id) was not reimaged in time.", kind: "ReimageException")
+            }
+            try await Task.sleep(for: Self.pollInterval)
+        }
+    }
+
     private func failure(of volume: Volume) async throws -> CloudError {
         CloudError(
             .unavailable,
@@ -167,6 +193,8 @@ package struct InProcessBlockStorage: BlockStorageService {
     package func abortDetaching(_ attachment: VolumeAttachmentID) async throws {
         try await lease.abortDetaching(attachment)
     }
+
+    package func disconnect(_ attachment: VolumeAttachmentID) async throws { try await lease.unexport(attachment) }
 
     package func release(_ attachment: VolumeAttachmentID) async throws { try await lease.release(attachment) }
 

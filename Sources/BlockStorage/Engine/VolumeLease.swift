@@ -228,6 +228,27 @@ struct VolumeLease: Sendable {
         }
     }
 
+    /// Takes the export back and leaves the volume reserved. The host has closed the volume, or is fenced. Not an error when
+    /// the lease is gone, or nothing is exported by it.
+    func unexport(_ id: VolumeAttachmentID) async throws {
+        let stores = stores
+        guard let found = try await parts.database.read({ try stores.attachments.attachment(id, $0) }) else { return }
+        try await parts.withLock(found.volumeID, for: id.rawValue) {
+            guard let attachment = try await parts.database.read({ try stores.attachments.attachment(id, $0) }) else {
+                return
+            }
+            if let volume = try await parts.volume(attachment.volumeID) { try await disconnect(attachment, volume) }
+            try await amend(id) { attachment in
+                attachment.connector = nil
+                attachment.connection = nil
+                attachment.connectorText = nil
+                attachment.host = nil
+                attachment.attachedAt = nil
+                attachment.status = .reserved
+            }
+        }
+    }
+
     /// Unless another attachment needs the same host's export.
     private func disconnect(_ attachment: VolumeAttachment, _ volume: Volume) async throws {
         guard let connector = attachment.connector, let host = volume.host else { return }

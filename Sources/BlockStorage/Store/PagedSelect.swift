@@ -80,14 +80,16 @@ struct PagedSelect: Sendable {
             parts.append(.init(column: created.column, isNumeric: created.isNumeric, isDescending: isDescending))
         }
         let order = RowOrder(table, parts, idIsDescending: isDescending)
-        var sql: SQL = "SELECT \(columns) FROM \(name: table) WHERE 1 = 1"
-        sql += condition
+        var found: SQL = "SELECT id FROM \(name: table) WHERE 1 = 1"
+        found += condition
         if let marker = page.marker {
             guard let rest = try order.after(marker, transaction) else { throw notFound(marker) }
-            sql += "AND \(rest)"
+            found += "AND \(rest)"
         }
-        sql += "ORDER BY \(order.sql) LIMIT \(page.limit) OFFSET \(page.offset)"
-        return try transaction.query(sql, map)
+        found += "ORDER BY \(order.sql) LIMIT \(page.limit) OFFSET \(page.offset)"
+        // Whole rows are read for the page alone, whatever the engine has to sort.
+        return try transaction.query(
+            "SELECT \(columns) FROM \(name: table) WHERE id IN (\(found)) ORDER BY \(order.sql)", map)
     }
 }
 

@@ -40,15 +40,13 @@ struct RowOrder: Sendable {
             idIsDescending: sort.last?.isDescending ?? true)
     }
 
-    /// What comes after `ORDER BY`.
-    var sql: SQL {
-        var sql: SQL = ""
-        for (index, part) in parts.enumerated() {
-            if index > 0 { sql += "," }
-            sql += part.isDescending ? "\(name: part.column) DESC" : "\(name: part.column) ASC"
-        }
-        return sql
+    private var order: PageOrder {
+        PageOrder(
+            parts.map { PageOrder.Key("\(name: $0.column)", isText: !$0.isNumeric, isDescending: $0.isDescending) })
     }
+
+    /// What comes after `ORDER BY`.
+    var sql: SQL { order.clause }
 
     /// What cuts a page out. Engines want a limit before an offset.
     static func cut(limit: Int?, offset: Int) -> SQL {
@@ -56,35 +54,15 @@ struct RowOrder: Sendable {
         return "LIMIT \(limit ?? Int(Int32.max)) OFFSET \(offset)"
     }
 
-    /// The condition of the rows after the marker: larger in the first column that differs. Nil: there is no such row.
-    /// One of another project than `project` is as absent as one that never was.
+    /// The condition of the rows after the marker. Nil: there is no such row. One of another project than `project` is
+    /// as absent as one that never was.
     func after(
         _ marker: String, of project: ProjectID? = nil, _ transaction: any Transaction
     ) throws -> SQL? {
-        var select: SQL = "SELECT"
-        for (index, part) in parts.enumerated() {
-            select += index == 0 ? "\(name: part.column)" : ", \(name: part.column)"
-        }
-        select += "FROM \(name: table) WHERE id = \(marker)"
+        let order = order
+        var select: SQL = "SELECT \(order.columns) FROM \(name: table) WHERE id = \(marker)"
         if let project { select += "AND project_id = \(project)" }
-        let found = try transaction.first(select) { row in
-            parts.indices.map { index in
-                parts[index].isNumeric ? SQLValue.integer(row.int64(index)) : SQLValue.text(row.text(index))
-            }
-        }
-        guard let values = found else { return nil }
-        var sql: SQL = "("
-        for index in parts.indices {
-            if index > 0 { sql += "OR" }
-            sql += "("
-            for before in 0..<index { sql += "\(name: parts[before].column) = \(values[before]) AND" }
-            let column = parts[index].column
-            sql +=
-                parts[index].isDescending ? "\(name: column) < \(values[index])" : "\(name: column) > \(values[index])"
-            sql += ")"
-        }
-        sql += ")"
-        return sql
+        return try transaction.first(select, order.values).map(order.after)
     }
 }
 

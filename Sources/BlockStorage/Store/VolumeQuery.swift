@@ -145,26 +145,33 @@ package struct VolumeQuery: Sendable {
     /// Throws `.notFound` when the marker is not there. One more than `limit` is read, to know whether more follow.
     package func run(_ transaction: any Transaction) throws -> [Volume] {
         guard !isEmpty else { return [] }
-        var sql: SQL = "SELECT \(VolumeStore.columns) FROM volumes WHERE \(conditions)"
+        var found: SQL = "FROM volumes WHERE \(conditions)"
         if let marker {
             guard let rest = try order.after(marker.rawValue, of: project, transaction) else {
                 throw VolumeErrors.notFound(marker)
             }
-            sql += "AND \(rest)"
+            found += "AND \(rest)"
         }
-        sql += "ORDER BY \(order.sql)"
+        found += "ORDER BY \(order.sql)"
         guard filtersInMemory else {
-            sql += RowOrder.cut(limit: limit.map { $0 + 1 }, offset: offset)
-            return try transaction.query(sql, VolumeStore.volume)
+            found += RowOrder.cut(limit: limit.map { $0 + 1 }, offset: offset)
+            // Whole rows are read for the page alone, whatever the engine has to sort.
+            return try transaction.query(
+                """
+                SELECT \(VolumeStore.columns) FROM volumes WHERE id IN (SELECT id \(found)) ORDER BY \(order.sql)
+                """, VolumeStore.volume)
         }
         // Engines differ in how they look into JSON, so this does. Reads until enough rows match.
         struct Enough: Error {}
         var (volumes, skipped): ([Volume], Int) = ([], 0)
         do {
-            try transaction.forEach(sql) { row in
+            try transaction.forEach("SELECT \(VolumeStore.columns) \(found)") { row in
                 let volume = VolumeStore.volume(row)
                 guard matches(volume) else { return }
-                guard skipped >= offset else { return skipped += 1 }
+                guard skipped >= offset else {
+                    skipped += 1
+                    return
+                }
                 volumes.append(volume)
                 if let limit, volumes.count > limit { throw Enough() }
             }

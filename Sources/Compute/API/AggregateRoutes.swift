@@ -7,6 +7,7 @@ import PolicyKit
 
 /// /v2.1/os-aggregates, for administrators.
 struct AggregateRoutes: Sendable {
+    private static let maximumImages = 1000
     let aggregates: AggregateEngine
 
     func register(on routes: inout RouteTable) {
@@ -17,6 +18,8 @@ struct AggregateRoutes: Sendable {
         routes.add(.put, path + "/{id}", policy: "os_compute_api:os-aggregates:update", update)
         routes.add(.delete, path + "/{id}", policy: "os_compute_api:os-aggregates:delete", delete)
         routes.add(.post, path + "/{id}/action", object: "os_compute_api:os-aggregates:add_host", act)
+        routes.add(
+            .post, path + "/{id}/images", policy: "compute:aggregates:images", versions: versions(81), cacheImages)
     }
 
     private func write(
@@ -50,8 +53,9 @@ struct AggregateRoutes: Sendable {
 
     private func number(_ request: APIRequest) throws -> Int64 {
         let text = request.parameter("id")
-        guard let number = Int64(text), number >= 0 else {
-            throw CloudError.badRequest("Invalid aggregate id: '\(text.prefix(64))' is not a number")
+        // No aggregate has a number below 1, and upstream looks for one all the same.
+        guard let number = Int64(text) else {
+            throw CloudError.badRequest("id must be an integer")
         }
         return number
     }
@@ -131,6 +135,22 @@ struct AggregateRoutes: Sendable {
             name == "add_host"
             ? try await aggregates.addHost(host, to: number) : try await aggregates.removeHost(host, from: number)
         return answer(aggregate, context)
+    }
+
+    /// Its hosts fetch the images before a server needs them; nobody waits for that.
+    private func cacheImages(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        var reader = try ObjectReader(try await request.json(), path: "body")
+        guard let list = try reader.array("cache", 1...Self.maximumImages) else { throw reader.missing("cache") }
+        try reader.finish()
+        let images = try list.map { entry in
+            var reader = try ObjectReader(entry, path: "cache")
+            let id = try ComputeWire.uuid(try reader.requiredString("id"), "id")
+            try reader.finish()
+            return id
+        }
+        guard Set(images).count == images.count else { throw CloudError.badRequest("Duplicate images in request") }
+        try await aggregates.cacheImages(images, on: try number(request), for: context.principal)
+        return HTTPResponse(status: 202)
     }
 
     /// A null removes the key.

@@ -3,7 +3,8 @@ import PolicyKit
 
 /// The rules of Compute with upstream's names and defaults (nova: policies/).
 package enum ComputePolicies {
-    package static let all: [PolicyRule] = base + admin + manager + member + reader + others
+    package static let all: [PolicyRule] =
+        base + unruled + (admin + manager + member + reader + others).needing(.project)
 
     private static let base = [
         PolicyRule("context_is_admin", "role:admin", "Administrators of the cloud."),
@@ -228,6 +229,12 @@ package enum ComputePolicies {
             "os_compute_api:servers:show:flavor-extra-specs",
         ])
 
+    private static let unruled = [
+        PolicyRule(
+            .unruled, "@",
+            "What upstream has no rule for: images, of which Image itself decides, and APIs that were removed.")
+    ]
+
     private static let others = [
         PolicyRule("compute:servers:resize:cross_cell", "!"),
         PolicyRule("os_compute_api:extensions", "@"),
@@ -248,4 +255,9 @@ package enum ComputePolicies {
     private static func rules(_ check: String, _ names: [PolicyName]) -> [PolicyRule] {
         names.map { PolicyRule($0, check) }
     }
+}
+
+extension PolicyName {
+    /// For routes that are open to everybody with a token, upstream and here.
+    static let unruled: PolicyName = "os_compute_api:unruled"
 }

@@ -5,10 +5,16 @@ import ComputeCore
 import HTTPKit
 import PolicyKit
 
-/// /v2.1/os-services: the agents on the hosts, for administrators.
+/// /v2.1/os-services: the agents on the hosts, and what runs beside the API, for administrators.
 struct ComputeServiceRoutes: Sendable {
     private static let binary = "nova-compute"
     let hosts: ComputeHostEngine
+    let clock: WallClock
+
+    private enum Service {
+        case agent(ComputeHost)
+        case controller(ControllerService)
+    }
 
     func register(on routes: inout RouteTable) {
         let path = "/v2.1/os-services"
@@ -24,8 +30,22 @@ struct ComputeServiceRoutes: Sendable {
         routes.add(.delete, path + "/{id}", policy: "os_compute_api:os-services:delete", delete)
     }
 
-    private func id(_ host: ComputeHost, _ context: CallContext) -> String {
-        context.has(53) ? host.serviceID.rawValue : String(host.number)
+    private func write(_ writer: inout JSONWriter, _ service: ControllerService, _ context: CallContext) {
+        writer.beginObject()
+        if context.has(53) {
+            writer.field("id", service.serviceID.rawValue)
+        } else {
+            writer.field("id", service.number)
+        }
+        writer.field("binary", service.binary)
+        writer.field("host", ControllerService.host)
+        writer.field("zone", ControllerService.zone)
+        writer.field("status", "enabled")
+        writer.field("state", "up")
+        writer.field("updated_at", clock.now().iso8601(fraction: true, zone: false))
+        writer.nullField("disabled_reason")
+        if context.has(11) { writer.field("forced_down", false) }
+        writer.endObject()
     }
 
     private func write(_ writer: inout JSONWriter, _ host: ComputeHost, _ zone: String, _ context: CallContext) {
@@ -45,20 +65,25 @@ struct ComputeServiceRoutes: Sendable {
     private func index(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         try ComputeWire.checkQuery(request, context, ["host", "binary"])
         let zones = try await hosts.zones()
-        let found = try await hosts.hosts().filter { host in
-            (request.query("host").map { $0 == host.host } ?? true)
-                && (request.query("binary").map { $0 == Self.binary } ?? true)
+        func isWanted(_ host: String, _ binary: String) -> Bool {
+            for (name, value) in [("host", host), ("binary", binary)] {
+                if let wanted = request.query(name), !wanted.isEmpty, wanted != value { return false }
+            }
+            return true
         }
+        let agents = try await hosts.hosts().filter { isWanted($0.host, Self.binary) }
+        let others = ControllerService.all.filter { isWanted(ControllerService.host, $0.binary) }
         return .object { writer in
             writer.array("services") { writer in
-                for host in found { write(&writer, host, zones[host.host] ?? "", context) }
+                for host in agents { write(&writer, host, zones[host.host] ?? "", context) }
+                for service in others { write(&writer, service, context) }
             }
         }
     }
 
     // MARK: Change
 
-    private func find(_ request: APIRequest, _ context: CallContext) async throws -> ComputeHost {
+    private func find(_ request: APIRequest, _ context: CallContext) async throws -> Service {
         let wanted = request.parameter("id")
         if context.has(53) {
             guard UUIDText.isUUID(wanted) else { throw CloudError.badRequest("Invalid uuid \(wanted.prefix(64))") }
@@ -67,10 +92,21 @@ struct ComputeServiceRoutes: Sendable {
                 throw CloudError.badRequest("Invalid service id: '\(wanted.prefix(64))' is not a number")
             }
         }
-        guard let host = try await hosts.hosts().first(where: { id($0, context) == wanted }) else {
+        func isWanted(_ id: ComputeServiceID, _ number: Int64) -> Bool {
+            (context.has(53) ? id.rawValue : String(number)) == wanted
+        }
+        if let service = ControllerService.all.first(where: { isWanted($0.serviceID, $0.number) }) {
+            return .controller(service)
+        }
+        guard let host = try await hosts.hosts().first(where: { isWanted($0.serviceID, $0.number) }) else {
             throw CloudError.notFound("Compute service \(wanted.prefix(64)) could not be found.")
         }
-        return host
+        return .agent(host)
+    }
+
+    private static func cannotUpdate(_ binary: String) -> CloudError {
+        .badRequest(
+            "Updating a \(binary) service is not supported. Only nova-compute services can be updated.")
     }
 
     private func update(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
@@ -85,15 +121,20 @@ struct ComputeServiceRoutes: Sendable {
         let reason = try reader.string("disabled_reason", 1...255)
         let isForcedDown = try reader.looseBool("forced_down")
         try reader.finish()
-        guard isDisabled != nil || isForcedDown != nil || reason != nil else {
+        let found: ComputeHost
+        switch try await find(request, context) {
+        case .agent(let host): found = host
+        case .controller(let service): throw Self.cannotUpdate(service.binary)
+        }
+        guard reason == nil || isDisabled != false else {
+            throw CloudError.badRequest("Specifying 'disabled_reason' with status 'enabled' is invalid.")
+        }
+        guard isDisabled != nil || isForcedDown != nil else {
             throw CloudError.badRequest(
                 "No updates were requested. Fields 'status' or 'forced_down' should be specified.")
         }
-        guard reason == nil || isDisabled == true else {
-            throw CloudError.badRequest("Specifying disabled_reason is only valid when status is 'disabled'.")
-        }
         let host = try await hosts.setService(
-            try await find(request, context), isDisabled: isDisabled, reason: reason, isForcedDown: isForcedDown)
+            found, isDisabled: isDisabled, reason: reason, isForcedDown: isForcedDown)
         let zones = try await hosts.zones()
         return .object { writer in
             writer.key("service")
@@ -120,7 +161,8 @@ struct ComputeServiceRoutes: Sendable {
             isForcedDown = value
         }
         try reader.finish()
-        guard binary == Self.binary, let host = try await hosts.hosts().first(where: { $0.host == name }) else {
+        guard binary == Self.binary else { throw Self.cannotUpdate(binary) }
+        guard let host = try await hosts.hosts().first(where: { $0.host == name }) else {
             throw CloudError.notFound("Could not find binary \(binary) on host \(name).", kind: "HostBinaryNotFound")
         }
         _ = try await hosts.setService(host, isDisabled: isDisabled, reason: reason, isForcedDown: isForcedDown)
@@ -137,7 +179,11 @@ struct ComputeServiceRoutes: Sendable {
     }
 
     private func delete(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        try await hosts.delete(try await find(request, context))
+        switch try await find(request, context) {
+        case .agent(let host): try await hosts.delete(host)
+        case .controller(let service):
+            throw CloudError.badRequest("A \(service.binary) service runs with the API and cannot be deleted.")
+        }
         return .noContent()
     }
 }

@@ -36,10 +36,10 @@ struct ComputeVersionRoutes: Sendable {
         let name = isLegacy ? "v2" : "v2.1"
         writer.beginObject()
         writer.field("id", isLegacy ? "v2.0" : "v2.1")
-        writer.field("status", isLegacy ? "SUPPORTED" : "CURRENT")
+        writer.field("status", isLegacy ? "DEPRECATED" : "CURRENT")
         writer.field("version", isLegacy ? "" : ComputeAPI.maximum.description)
         writer.field("min_version", isLegacy ? "" : ComputeAPI.minimum.description)
-        writer.field("updated", isLegacy ? "2011-01-21T11:33:21Z" : "2013-07-23T11:33:21Z")
+        writer.field("updated", isLegacy ? "2025-07-04T12:00:00Z" : "2013-07-23T11:33:21Z")
         writer.array("links") { writer in
             Links.write(&writer, "self", "\(request.serviceURL)/\(name)/")
             if isDetailed {

@@ -85,5 +85,18 @@ extension HTTPResponse {
 }
 
 extension APIRequest {
-    var links: Links { Links(self, version: "/v2.1") }
+    var links: Links { Links(self, version: version) }
+
+    /// `http://127.0.0.1:8088/compute/v2.1`, or as the caller wrote it: with `/v2`, with the project.
+    var versionURL: String { serviceURL + version + projectPath }
+
+    /// What bookmarks begin with.
+    var bookmarkURL: String { serviceURL + projectPath }
+
+    private var projectPath: String { parameters["project_id"].map { "/\($0)" } ?? "" }
+
+    private var version: String {
+        let prefix = serviceURL.dropFirst(originURL.count)
+        return http.path.hasPrefix(prefix + "/v2/") ? "/v2" : "/v2.1"
+    }
 }

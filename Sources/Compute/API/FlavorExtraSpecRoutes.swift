@@ -8,6 +8,7 @@ import PolicyKit
 /// /v2.1/flavors/{id}/os-extra_specs and /os-flavor-access
 struct FlavorExtraSpecRoutes: Sendable {
     let flavors: FlavorEngine
+    let projects: ProjectCheck
 
     func register(on routes: inout RouteTable) {
         let path = "/v2.1/flavors/{flavor_id}"
@@ -33,6 +34,7 @@ struct FlavorExtraSpecRoutes: Sendable {
         guard let value = reader.value("extra_specs") else { throw reader.missing("extra_specs") }
         try reader.finish()
         let sent = try Self.specs(value)
+        if context.has(86) { try Self.check(sent) }
         _ = try await flavors.editExtraSpecs(request.parameter("flavor_id")) { $0.merge(sent) { _, new in new } }
         return .object { $0.field("extra_specs", sent) }
     }
@@ -68,6 +70,12 @@ struct FlavorExtraSpecRoutes: Sendable {
         return specs
     }
 
+    private static func check(_ specs: [String: String]) throws {
+        for (name, value) in specs.sorted(by: { $0.key < $1.key }) {
+            if let reason = ExtraSpecRules.refusal(name, value) { throw CloudError.badRequest(reason) }
+        }
+    }
+
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let flavor = try await flavors.flavor(request.parameter("flavor_id"), for: context)
         let key = request.parameter("key")
@@ -84,6 +92,7 @@ struct FlavorExtraSpecRoutes: Sendable {
         guard sent.count == 1, let value = sent[key] else {
             throw CloudError.badRequest("Request body and URI mismatch")
         }
+        if context.has(86) { try Self.check(sent) }
         _ = try await flavors.editExtraSpecs(request.parameter("flavor_id")) { $0[key] = value }
         return .object { writer in
             writer.key(dynamic: key)
@@ -141,6 +150,9 @@ struct FlavorExtraSpecRoutes: Sendable {
         var reader = try ObjectReader(value, path: name)
         let project = try reader.requiredString("tenant", 1...255)
         try reader.finish()
-        return Self.access(id, try await flavors.setAccess(id, ProjectID(project), isAllowed: isAllowed))
+        if isAllowed { try await projects.require(ProjectID(project)) }
+        let list = try await flavors.setAccess(
+            id, ProjectID(project), isAllowed: isAllowed, refusesPublic: context.has(7))
+        return Self.access(id, list)
     }
 }

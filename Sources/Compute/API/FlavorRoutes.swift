@@ -75,15 +75,18 @@ struct FlavorRoutes: Sendable {
     private func list(_ request: APIRequest, _ context: CallContext, _ isDetailed: Bool) async throws -> HTTPResponse {
         // Every token may see flavors; which ones is the query's part.
         context.authorizeListing()
-        try ComputeWire.checkQuery(
-            request, context,
-            ["limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir", "name"])
+        let known: Set<String> = ["limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir"]
+        try ComputeWire.checkQuery(request, context, context.has(102) ? known.union(["name"]) : known)
         var filter = FlavorFilter(limit: try ComputeWire.limit(request, maximum: Self.maximumPage))
         filter.isPublic = try Self.isPublic(request.query("is_public"))
         filter.minDiskGiB = try Self.number(request, "minDisk")
         filter.minMemoryMiB = try Self.number(request, "minRam")
         if context.has(102), let name = request.query("name"), !name.isEmpty { filter.name = name }
         filter.sortKey = request.query("sort_key") ?? "flavorid"
+        if context.has(102), filter.sortKey == "rxtx_factor" || filter.sortKey == "disabled" {
+            throw CloudError.badRequest(
+                "Invalid input for query parameters sort_key. Value: \(filter.sortKey).")
+        }
         switch request.query("sort_dir") {
         case nil, "asc": break
         case "desc": filter.isDescending = true

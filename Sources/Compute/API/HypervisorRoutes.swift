@@ -148,7 +148,11 @@ struct HypervisorRoutes: Sendable {
         }
         let withServers = context.has(53) ? try request.queryBool("with_servers") ?? false : false
         var next: ComputeHost?
-        if context.has(33) {
+        if isSearch, request.query("limit") != nil || request.query("marker") != nil {
+            throw CloudError.badRequest(
+                "Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.")
+        }
+        if context.has(33), !isSearch {
             if let marker = request.query("marker") {
                 guard let index = all.firstIndex(where: { id($0, context) == marker }) else {
                     throw CloudError.badRequest("marker [\(marker.prefix(64))] not found")
@@ -192,6 +196,7 @@ struct HypervisorRoutes: Sendable {
     }
 
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        try ComputeWire.checkQuery(request, context, from: 53, ["with_servers"])
         let host = try await find(request, context)
         let withServers = context.has(53) ? try request.queryBool("with_servers") ?? false : false
         let facts = try await facts(

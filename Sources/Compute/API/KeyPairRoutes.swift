@@ -93,6 +93,7 @@ struct KeyPairRoutes: Sendable {
     }
 
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        try ComputeWire.checkQuery(request, context, ["user_id"])
         let key = try await keyPairs.keyPair(
             request.parameter("keypair_name"), user: user(request, context), for: context)
         return .object { writer in
@@ -109,6 +110,7 @@ struct KeyPairRoutes: Sendable {
     }
 
     private func delete(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        try ComputeWire.checkQuery(request, context, ["user_id"])
         try await keyPairs.delete(request.parameter("keypair_name"), user: user(request, context), for: context)
         return .noContent(context.has(2) ? 204 : 202)
     }

@@ -7,9 +7,8 @@ import PolicyKit
 
 /// /v2.1/os-quota-sets and /v2.1/os-quota-class-sets
 struct QuotaSetRoutes: Sendable {
-    /// Of networks that Compute once had: shown, never enforced, until 2.35.
-    private static let network = ["fixed_ips", "floating_ips", "security_group_rules", "security_groups"]
     let quotas: ComputeQuotaEngine
+    let projects: ProjectCheck
 
     func register(on routes: inout RouteTable) {
         let path = "/v2.1/os-quota-sets/{project}"
@@ -28,7 +27,7 @@ struct QuotaSetRoutes: Sendable {
         var names = ["cores", "instances", "key_pairs", "metadata_items", "ram"]
         if !context.has(57) { names += ["injected_file_content_bytes", "injected_file_path_bytes", "injected_files"] }
         if !isClass || context.has(50) { names += ["server_group_members", "server_groups"] }
-        if !context.has(isClass ? 50 : 36) { names += network }
+        if !context.has(isClass ? 50 : 36) { names += ComputeQuotas.networkResources }
         return names
     }
 
@@ -39,15 +38,22 @@ struct QuotaSetRoutes: Sendable {
         }
     }
 
-    private func project(_ request: APIRequest, _ context: CallContext) throws -> ProjectID {
+    private func project(_ request: APIRequest, _ context: CallContext) async throws -> ProjectID {
         let project: ProjectID = request.id("project")
         try context.authorize(PolicyTarget(project: project))
+        try await projects.require(project)
         return project
     }
 
+    /// Whose part of the project's quota is meant; nil: all of it.
+    private static func user(_ request: APIRequest, _ context: CallContext) throws -> UserID? {
+        try ComputeWire.checkQuery(request, context, ["user_id"])
+        return request.query("user_id").flatMap { $0.isEmpty ? nil : UserID($0) }
+    }
+
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let project = try project(request, context)
-        let usage = try await quotas.usage(of: project)
+        let project = try await project(request, context)
+        let usage = try await quotas.usage(of: project, user: try Self.user(request, context))
         return .object { writer in
             writer.object("quota_set") { writer in
                 writer.field("id", project.rawValue)
@@ -57,6 +63,7 @@ struct QuotaSetRoutes: Sendable {
     }
 
     private func defaults(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        try await projects.require(request.id("project"))
         let limits = try await quotas.defaults()
         return .object { writer in
             writer.object("quota_set") { writer in
@@ -67,8 +74,8 @@ struct QuotaSetRoutes: Sendable {
     }
 
     private func detail(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let project = try project(request, context)
-        let usage = try await quotas.usage(of: project)
+        let project = try await project(request, context)
+        let usage = try await quotas.usage(of: project, user: try Self.user(request, context))
         return .object { writer in
             writer.object("quota_set") { writer in
                 writer.field("id", project.rawValue)
@@ -90,32 +97,35 @@ struct QuotaSetRoutes: Sendable {
         var limits: [String: Int] = [:]
         for name in Self.resources(context, isClass: isClass) {
             guard let value = try reader.looseInt(name, -1...Int64(Int32.max)) else { continue }
-            if !Self.network.contains(name) { limits[name] = Int(value) }
+            limits[name] = Int(value)
         }
         return limits
     }
 
     private func update(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        let user = try Self.user(request, context)
         var reader = try ObjectReader.envelope("quota_set", in: try await request.json())
         let wanted = try limits(&reader, context)
         let isForced = try reader.looseBool("force") ?? false
         if !context.has(36) { _ = reader.value("tenant_id") }
         try reader.finish()
-        let limits = try await quotas.set(wanted, for: request.id("project"), isForced: isForced)
+        let project: ProjectID = request.id("project")
+        try await projects.require(project)
+        let limits = try await quotas.set(wanted, for: project, user: user, isForced: isForced)
         return .object { writer in
             writer.object("quota_set") { Self.write(&$0, Self.resources(context), limits) }
         }
     }
 
     private func delete(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        try await quotas.reset(request.id("project"))
+        try await quotas.reset(request.id("project"), user: try Self.user(request, context))
         return HTTPResponse(status: 202)
     }
 
     // MARK: Classes
 
     private func showClass(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let limits = try await quotas.defaults()
+        let limits = try await quotas.classLimits(of: request.parameter("id"))
         return .object { writer in
             writer.object("quota_class_set") { writer in
                 writer.field("id", request.parameter("id"))
@@ -124,15 +134,16 @@ struct QuotaSetRoutes: Sendable {
         }
     }
 
-    /// Upstream uses the class `default` alone, and so does this.
+    /// Any class may be set; the class `default` alone limits anybody.
     private func updateClass(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         var reader = try ObjectReader.envelope("quota_class_set", in: try await request.json())
         let wanted = try limits(&reader, context, isClass: true)
         try reader.finish()
-        guard request.parameter("id") == "default" else {
-            throw CloudError.badRequest("Only the quota class 'default' can be changed.")
+        let name = request.parameter("id")
+        guard name.unicodeScalars.count <= 255 else {
+            throw CloudError.badRequest("quota_class_name has more than 255 characters.")
         }
-        let limits = try await quotas.setDefaults(wanted)
+        let limits = try await quotas.setClass(wanted, of: name)
         return .object { writer in
             writer.object("quota_class_set") { Self.write(&$0, Self.resources(context, isClass: true), limits) }
         }

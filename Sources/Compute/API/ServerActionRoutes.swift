@@ -10,9 +10,13 @@ import PolicyKit
 struct ServerActionRoutes: Sendable {
     let servers: ServerEngine
     let consoles: ConsoleTokenEngine
+    let addresses: AddressActions
 
     func register(on routes: inout RouteTable) {
         routes.add(.post, "/v2.1/servers/{server_id}/action", object: "os_compute_api:servers:show", act)
+        routes.add(
+            .post, "/v2.1/os-volumes_boot/{server_id}/action", object: "os_compute_api:servers:show",
+            versions: versions(1, 102), act)
         routes.add(
             .post, "/v2.1/servers/{server_id}/remote-consoles", object: "os_compute_api:os-remote-consoles",
             versions: versions(6), remoteConsole)
@@ -35,7 +39,8 @@ struct ServerActionRoutes: Sendable {
             try await servers.unlock(id, for: context)
             return HTTPResponse(status: 202)
         case "forceDelete":
-            try await servers.delete(id, for: context, as: "os_compute_api:os-deferred-delete:force")
+            try await servers.delete(
+                id, for: context, as: "os_compute_api:os-deferred-delete:force", isForced: true)
             return HTTPResponse(status: 202)
         case "os-resetState":
             try await servers.reset(id, to: try Self.resetState(value), for: context)
@@ -55,23 +60,29 @@ struct ServerActionRoutes: Sendable {
         case "os-getSerialConsole" where !context.has(6):
             return try await oldConsole(id, value, .serial, ["serial"], context)
         default:
+            if let answer = try await CareActions(servers: servers).act(name, id, value, request, context) {
+                return answer
+            }
+            if let answer = try await MoveActions(servers: servers).act(name, id, value, context) { return answer }
+            if let answer = try await addresses.act(name, id, value, request, context) { return answer }
             // The object is asked for first, so that an unknown action tells nothing of a foreign server.
             _ = try await servers.server(id, for: context)
-            guard Self.known.contains(name) else {
-                throw APIRequest.noSuchAction(name)
-            }
-            throw CloudError(.notImplemented, "The action \(name) is not available on this cloud.")
+            if Self.oldConsoles.contains(name) { return try Self.absentConsole(name, context) }
+            throw APIRequest.noSuchAction(name)
         }
     }
 
-    /// Upstream's other actions.
-    private static let known: Set<String> = [
-        "resize", "confirmResize", "revertResize", "rebuild", "createBackup", "migrate",
-        "os-migrateLive",
-        "evacuate", "rescue", "unrescue", "shelve", "shelveOffload", "unshelve", "changePassword", "trigger_crash_dump",
-        "restore", "addFloatingIp", "removeFloatingIp", "addFixedIp",
-        "removeFixedIp", "injectNetworkInfo", "resetNetwork",
+    /// Since 2.6 consoles have one path of their own.
+    private static let oldConsoles: Set<String> = [
+        "os-getVNCConsole", "os-getSerialConsole", "os-getSPICEConsole", "os-getRDPConsole",
     ]
+
+    /// Of a kind that this cloud has not, or not in this version.
+    private static func absentConsole(_ name: String, _ context: CallContext) throws -> HTTPResponse {
+        guard !context.has(6) else { throw CloudError.notFound("The resource could not be found.") }
+        if name == "os-getRDPConsole" { return RemovedRoutes.gone }
+        throw CloudError.badRequest("Unavailable console type spice-html5.", kind: "ConsoleTypeUnavailable")
+    }
 
     private static func power(_ name: String, _ value: JSON) throws -> PowerAction.Kind? {
         switch name {
@@ -190,6 +201,10 @@ struct ServerActionRoutes: Sendable {
     }
 
     private func tokenInfo(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        // Until 2.30 it knew one type alone, which nobody has any more (nova: console_auth_tokens.py).
+        guard context.has(31) else {
+            throw CloudError.badRequest("The requested console type details are not accessible")
+        }
         guard let grant = try await consoles.grant(request.parameter("token")) else {
             throw CloudError.notFound("Token not found")
         }

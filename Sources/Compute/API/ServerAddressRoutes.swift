@@ -7,9 +7,12 @@ import HTTPKit
 import NetworkContract
 import PolicyKit
 
-/// What a server has of networks: /v2.1/servers/{id}/ips, /os-interface, /os-security-groups.
+/// What a server has of networks: /v2.1/servers/{id}/ips and /os-interface.
 struct ServerAddressRoutes: Sendable {
     let servers: ServerEngine
+    private var cards: ServerInterfaceEngine { ServerInterfaceEngine(servers) }
+
+    init(servers: ServerEngine) { self.servers = servers }
 
     func register(on routes: inout RouteTable) {
         let path = "/v2.1/servers/{server_id}"
@@ -18,7 +21,9 @@ struct ServerAddressRoutes: Sendable {
         routes.add(.get, path + "/os-interface", object: "os_compute_api:os-attach-interfaces:list", interfaces)
         routes.add(
             .get, path + "/os-interface/{port_id}", object: "os_compute_api:os-attach-interfaces:show", interface)
-        routes.add(.get, path + "/os-security-groups", object: "os_compute_api:os-security-groups:list", groups)
+        routes.add(.post, path + "/os-interface", object: "os_compute_api:os-attach-interfaces:create", attach)
+        routes.add(
+            .delete, path + "/os-interface/{port_id}", object: "os_compute_api:os-attach-interfaces:delete", detach)
         routes.add(.get, path + "/os-server-password", object: "os_compute_api:os-server-password:show", password)
         routes.add(
             .delete, path + "/os-server-password", object: "os_compute_api:os-server-password:clear", clearPassword)
@@ -67,6 +72,52 @@ struct ServerAddressRoutes: Sendable {
         }
     }
 
+    private func attach(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        let wanted = try Self.wanted(try await request.json(), context)
+        let port = try await cards.attach(request.id("server_id"), wanted, for: context)
+        let tags: JSON? = context.has(70) ? .object(wanted.tag.map { [port.id.rawValue: .string($0)] } ?? [:]) : nil
+        return .object { writer in
+            writer.key("interfaceAttachment")
+            Self.interface(&writer, port, tags)
+        }
+    }
+
+    /// The body may be empty of all: the caller's one network is meant (nova: attach_interfaces.py).
+    private static func wanted(_ body: JSON, _ context: CallContext) throws -> ServerInterfaceEngine.AttachRequest {
+        var wanted = ServerInterfaceEngine.AttachRequest()
+        var outer = try ObjectReader(body, path: "body")
+        let inner = try outer.object("interfaceAttachment")
+        try outer.finish()
+        guard var reader = inner else { return wanted }
+        wanted.network = try reader.string("net_id").map { ID(try ComputeWire.uuid($0, "net_id")) }
+        wanted.port = try reader.nullableString("port_id").flatMap { $0 }.map {
+            ID(try ComputeWire.uuid($0, "port_id"))
+        }
+        if let list = try reader.array("fixed_ips", 1...1), let first = list.first {
+            var entry = try ObjectReader(first, path: "fixed_ips")
+            let text = try entry.requiredString("ip_address")
+            try entry.finish()
+            guard let address = IPAddress(text) else {
+                throw entry.invalid("ip_address", .string(text), "is not valid under any of the given schemas")
+            }
+            wanted.fixedAddress = address.description
+        }
+        if context.has(49) { wanted.tag = try ServerVolumeRoutes.tag(&reader) }
+        try reader.finish()
+        guard wanted.network == nil || wanted.port == nil else {
+            throw CloudError.badRequest("Must not input both network_id and port_id")
+        }
+        guard wanted.fixedAddress == nil || wanted.network != nil else {
+            throw CloudError.badRequest("Must input network_id when request IP address")
+        }
+        return wanted
+    }
+
+    private func detach(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        try await cards.detach(request.id("server_id"), request.id("port_id"), for: context)
+        return HTTPResponse(status: 202)
+    }
+
     /// By port id; nil before 2.70, which shows none.
     private func tags(of server: Server, _ context: CallContext) async throws -> JSON? {
         guard context.has(70), let extras = try await servers.extras(of: server) else { return nil }
@@ -89,20 +140,6 @@ struct ServerAddressRoutes: Sendable {
         }
         if let tags { writer.field("tag", tags[port.id.rawValue]?.string) }
         writer.endObject()
-    }
-
-    private func groups(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let (server, ports) = try await ports(request, context)
-        return .object { writer in
-            writer.array("security_groups") { writer in
-                for name in ports.groupNames {
-                    writer.beginObject()
-                    writer.field("name", name)
-                    writer.field("tenant_id", server.projectID.rawValue)
-                    writer.endObject()
-                }
-            }
-        }
     }
 
     private func password(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {

@@ -136,7 +136,7 @@ struct ServerDraftReader {
         return text
     }
 
-    private static func file(_ json: JSON) throws -> ServerDraft.File {
+    static func file(_ json: JSON) throws -> ServerDraft.File {
         var reader = try ObjectReader(json, path: "personality")
         let path = try reader.requiredString("path", 0...4096)
         let text = try reader.requiredString("contents", 0...1_000_000)
@@ -289,6 +289,14 @@ struct ServerDraftReader {
                 for element in elements { _ = try ComputeWire.uuid(element.string ?? "", key) }
             default: throw CloudError.badRequest("Invalid input for field/attribute \(key).")
             }
+        }
+        // Which hosts are near an address, nobody here knows.
+        for key in ["build_near_host_ip", "cidr"] where fields[key] != nil {
+            throw CloudError.badRequest("The scheduler hint \(key) is not supported by this cloud.")
+        }
+        switch fields["query"] {
+        case nil, .string?, .array?, .object?: break
+        default: throw CloudError.badRequest("Invalid input for field/attribute query.")
         }
         guard hints.text().utf8.count <= 65_536 else {
             throw CloudError.badRequest("The scheduler hints are too long.")

@@ -48,7 +48,8 @@ struct ServerGroupRoutes: Sendable {
 
     private func index(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         try ComputeWire.checkQuery(request, context, ["all_projects", "limit", "offset"])
-        let isForAll = request.query("all_projects") != nil
+        // Others are shown their own, as upstream has it.
+        let isForAll = request.query("all_projects") != nil && context.isAdmin
         if isForAll { try context.authorize([:], as: "os_compute_api:os-server-groups:index:all_projects") }
         let page = try await groups.list(
             allProjects: isForAll, offset: try request.queryInt("offset", 0...Int(Int32.max)) ?? 0,
@@ -70,9 +71,11 @@ struct ServerGroupRoutes: Sendable {
         try ComputeWire.checkName(name, "name")
         let text: String
         var maximum: Int64?
+        var hasRules = false
         if context.has(64) {
             text = try reader.requiredString("policy")
             if var rules = try reader.object("rules") {
+                hasRules = !rules.remainingKeys.isEmpty
                 maximum = try rules.looseInt("max_server_per_host", 1...Int64(Int32.max))
                 try rules.finish()
             }
@@ -84,7 +87,7 @@ struct ServerGroupRoutes: Sendable {
         guard let policy = ServerGroup.Policy(rawValue: text),
             context.has(15) || policy == .affinity || policy == .antiAffinity
         else { throw reader.invalid("policy", .string(text), "is not a policy of server groups") }
-        guard maximum == nil || policy == .antiAffinity else {
+        guard !hasRules || policy == .antiAffinity else {
             throw CloudError.badRequest("Only anti-affinity policy supports rules.")
         }
         return answer(

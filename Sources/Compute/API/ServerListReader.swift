@@ -48,6 +48,7 @@ struct ServerListReader {
         case "tags", "tags-any", "not-tags", "not-tags-any": return context.has(26)
         case "changes-before": return context.has(66)
         case "locked": return context.has(73)
+        case "hostname": return context.has(90)
         default: return context.has(83) && Self.everybodySince83.contains(name)
         }
     }
@@ -108,8 +109,8 @@ struct ServerListReader {
                 guard !context.has(38) else { throw CloudError.badRequest("Invalid status value") }
                 result.isEmpty = true
             }
-            result.query.states = states
-            if states.contains(where: { $0.vm == .deleted }) {
+            result.query.states = states.flatMap(\.self)
+            if states.joined().contains(where: { $0.vm == .deleted }) {
                 guard isAdmin else {
                     throw CloudError.forbidden("Only administrators may list deleted instances")
                 }
@@ -120,7 +121,7 @@ struct ServerListReader {
                 result.isEmpty = true
                 return
             }
-            result.query.states = [(vm, nil)]
+            result.query.states = [StateCondition(vm)]
             if vm == .deleted { result.query.isDeleted = true }
         }
         if let text = value("task_state") {
@@ -128,7 +129,7 @@ struct ServerListReader {
                 result.isEmpty = true
                 return
             }
-            result.query.states = VMState.allCases.map { ($0, task) }
+            result.query.states = VMState.allCases.map { StateCondition($0, .only([task])) }
         }
         if let text = value("power_state") {
             guard let power = Int(text).flatMap(PowerState.init(rawValue:)) else {

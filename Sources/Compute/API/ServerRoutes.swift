@@ -12,12 +12,18 @@ struct ServerRoutes: Sendable {
     let servers: ServerEngine
 
     func register(on routes: inout RouteTable) {
-        routes.add(.get, "/v2.1/servers", policy: "os_compute_api:servers:index", index)
-        routes.add(.get, "/v2.1/servers/detail", policy: "os_compute_api:servers:detail", detail)
-        routes.add(.post, "/v2.1/servers", policy: "os_compute_api:servers:create", create)
-        routes.add(.get, "/v2.1/servers/{server_id}", object: "os_compute_api:servers:show", show)
-        routes.add(.put, "/v2.1/servers/{server_id}", object: "os_compute_api:servers:update", update)
-        routes.add(.delete, "/v2.1/servers/{server_id}", object: "os_compute_api:servers:delete", delete)
+        register(on: &routes, "/v2.1/servers", RouteTable.anyVersion)
+        // Another name of the same, until 2.102.
+        register(on: &routes, "/v2.1/os-volumes_boot", versions(1, 102))
+    }
+
+    private func register(on routes: inout RouteTable, _ path: String, _ all: ClosedRange<Microversion>) {
+        routes.add(.get, path, policy: "os_compute_api:servers:index", versions: all, index)
+        routes.add(.get, path + "/detail", policy: "os_compute_api:servers:detail", versions: all, detail)
+        routes.add(.post, path, policy: "os_compute_api:servers:create", versions: all, create)
+        routes.add(.get, path + "/{server_id}", object: "os_compute_api:servers:show", versions: all, show)
+        routes.add(.put, path + "/{server_id}", object: "os_compute_api:servers:update", versions: all, update)
+        routes.add(.delete, path + "/{server_id}", object: "os_compute_api:servers:delete", versions: all, delete)
     }
 
     // MARK: List
@@ -100,12 +106,12 @@ struct ServerRoutes: Sendable {
                 writer.field("adminPass", password)
             }
         }
-        response.headers.set("Location", "\(request.serviceURL)/v2.1/servers/\(id)")
+        response.headers.set("Location", "\(request.versionURL)/servers/\(id)")
         return response
     }
 
     /// Twelve letters and digits that are hard to confuse, one of each kind at least (nova: utils.generate_password).
-    private static func password() -> String {
+    static func password() -> String {
         let kinds = [Array("23456789"), Array("ABCDEFGHJKLMNPQRSTUVWXYZ"), Array("abcdefghijkmnopqrstuvwxyz")]
         let all = kinds.flatMap { $0 }
         var generator = SystemRandomNumberGenerator()

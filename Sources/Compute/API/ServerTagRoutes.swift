@@ -71,7 +71,7 @@ struct ServerTagRoutes: Sendable {
             if !tags.contains(tag) { tags.append(tag) }
         }
         var response = HTTPResponse(status: 201)
-        response.headers.set("Location", "\(request.serviceURL)/v2.1/servers/\(before.id)/tags/\(Percent.encode(tag))")
+        response.headers.set("Location", "\(request.versionURL)/servers/\(before.id)/tags/\(Percent.encode(tag))")
         return response
     }
 

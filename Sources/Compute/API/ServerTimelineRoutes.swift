@@ -18,6 +18,9 @@ struct ServerTimelineRoutes: Sendable {
 
     private func index(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let isPaged = context.has(58)
+        let known: Set<String> = ["changes-since", "limit", "marker"]
+        try ComputeWire.checkQuery(
+            request, context, from: 58, context.has(66) ? known.union(["changes-before"]) : known)
         let limit = isPaged ? try ComputeWire.limit(request, maximum: Self.maximumPage) : Self.maximumPage
         let actions = try await servers.actions(
             of: request.id("server_id"), since: isPaged ? try ComputeWire.time(request, "changes-since") : nil,

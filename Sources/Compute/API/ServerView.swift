@@ -34,10 +34,10 @@ struct ServerView {
         showsExtended = context.allows("os_compute_api:os-extended-server-attributes", target)
         showsExtraSpecs = minor >= 47 && context.allows("os_compute_api:servers:show:flavor-extra-specs", target)
         showsHostStatus = minor >= 16 && context.allows("os_compute_api:servers:show:host_status", target)
-        selfPrefix = "\(request.serviceURL)/v2.1/servers/"
-        bookmarkPrefix = "\(request.serviceURL)/servers/"
-        flavorPrefix = "\(request.serviceURL)/flavors/"
-        imagePrefix = "\(request.serviceURL)/images/"
+        selfPrefix = "\(request.versionURL)/servers/"
+        bookmarkPrefix = "\(request.bookmarkURL)/servers/"
+        flavorPrefix = "\(request.bookmarkURL)/flavors/"
+        imagePrefix = "\(request.bookmarkURL)/images/"
         self.hosts = hosts
         defaultZone = parts.config.defaultZone
         now = parts.clock.now()
@@ -61,10 +61,10 @@ struct ServerView {
 
     /// The open object of a detailed server; `group` is there on the view of one server.
     ///
-    /// `isBrief`: the answer of an update before 2.75.
+    /// `isBrief`: the answer of an update before 2.75. `rebuiltWith`: the password in the answer of a rebuild.
     mutating func detail(
         _ writer: inout JSONWriter, _ server: Server, _ ports: [ServerPort], _ disks: [ServerBlockDevice],
-        group: ServerGroupID?? = nil, isBrief: Bool = false
+        group: ServerGroupID?? = nil, isBrief: Bool = false, rebuiltWith password: String? = nil
     ) {
         writer.beginObject()
         writer.field("id", server.id.rawValue)
@@ -85,12 +85,22 @@ struct ServerView {
         writer.field("accessIPv6", server.accessIPv6)
         links(&writer, server)
         writer.field("OS-DCF:diskConfig", server.diskConfig)
-        if status == "ACTIVE" || status == "BUILD" { writer.field("progress", 0) }
+        if Self.progressStatuses.contains(status) { writer.field("progress", 0) }
         if let fault = server.fault, status == "ERROR" || status == "DELETED" { self.fault(&writer, fault) }
-        if !isBrief { extensions(&writer, server, ports, disks) }
+        if !isBrief { extensions(&writer, server, ports, disks, isRebuild: password != nil) }
         versioned(&writer, server, group, isBrief: isBrief)
+        if let password {
+            if minor >= 54, isBrief { writer.field("key_name", server.keyName) }
+            if minor >= 57 { writer.field("user_data", server.userData) }
+            writer.field("adminPass", password)
+        }
         writer.endObject()
     }
+
+    /// nova: views/servers.py, `_progress_statuses`.
+    private static let progressStatuses: Set<String> = [
+        "ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING",
+    ]
 
     // MARK: Parts
 
@@ -198,7 +208,8 @@ struct ServerView {
 
     /// What began as extensions and is in every version.
     private func extensions(
-        _ writer: inout JSONWriter, _ server: Server, _ ports: [ServerPort], _ disks: [ServerBlockDevice]
+        _ writer: inout JSONWriter, _ server: Server, _ ports: [ServerPort], _ disks: [ServerBlockDevice],
+        isRebuild: Bool
     ) {
         writer.field("OS-EXT-AZ:availability_zone", server.zone ?? server.pinnedZone ?? "")
         writer.field("config_drive", server.hasConfigDrive ? "True" : "")
@@ -210,7 +221,7 @@ struct ServerView {
         writer.field("OS-EXT-STS:vm_state", server.state.vm.rawValue)
         writer.field("OS-EXT-STS:power_state", server.power.rawValue)
         volumes(&writer, disks)
-        if showsExtended { extended(&writer, server, disks) }
+        if showsExtended { extended(&writer, server, disks, isRebuild: isRebuild) }
         if showsHostStatus { writer.field("host_status", hostStatus(server)) }
     }
 
@@ -227,10 +238,10 @@ struct ServerView {
     }
 
     private func securityGroups(_ writer: inout JSONWriter, _ ports: [ServerPort]) {
-        guard !ports.isEmpty else { return }
+        let names = ports.count == 1 ? ports[0].securityGroupNames : ports.groupNames
+        guard !names.isEmpty else { return }
         writer.key("security_groups")
         writer.beginArray()
-        let names = ports.count == 1 ? ports[0].securityGroupNames : ports.groupNames
         for name in names {
             writer.beginObject()
             writer.field("name", name)
@@ -239,7 +250,9 @@ struct ServerView {
         writer.endArray()
     }
 
-    private func extended(_ writer: inout JSONWriter, _ server: Server, _ disks: [ServerBlockDevice]) {
+    private func extended(
+        _ writer: inout JSONWriter, _ server: Server, _ disks: [ServerBlockDevice], isRebuild: Bool
+    ) {
         writer.field("OS-EXT-SRV-ATTR:host", server.host)
         writer.field("OS-EXT-SRV-ATTR:instance_name", server.instanceName)
         writer.field("OS-EXT-SRV-ATTR:hypervisor_hostname", server.hypervisorHostname)
@@ -250,7 +263,8 @@ struct ServerView {
         writer.field("OS-EXT-SRV-ATTR:launch_index", server.launchIndex)
         writer.field("OS-EXT-SRV-ATTR:reservation_id", server.reservationID)
         writer.field("OS-EXT-SRV-ATTR:root_device_name", disks.first { $0.isRoot }?.device ?? "/dev/vda")
-        writer.field("OS-EXT-SRV-ATTR:user_data", server.userData)
+        // A rebuild's answer has it by its other name alone (nova: views/servers.py, `show_user_data`).
+        if !isRebuild { writer.field("OS-EXT-SRV-ATTR:user_data", server.userData) }
     }
 
     private func hostStatus(_ server: Server) -> String {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import APIKit
 import BaseKit
+import ComputeContract
 import ComputeCore
 import HTTPKit
 import PolicyKit
 
 /// /v2.1/os-simple-tenant-usage: hours of servers in a period, by project.
 struct TenantUsageRoutes: Sendable {
+    private static let maximumPage = 1000
+    /// Before 2.40 a report is whole.
+    private static let maximumServers = 100_000
     let servers: ServerEngine
 
     func register(on routes: inout RouteTable) {
@@ -25,31 +29,43 @@ struct TenantUsageRoutes: Sendable {
         var hours: Double
     }
 
-    private func period(_ request: APIRequest, _ now: Timestamp) throws -> Period {
-        func time(_ name: String) throws -> Timestamp? {
-            guard let text = request.query(name), !text.isEmpty else { return nil }
-            guard let time = Timestamp(iso8601: text) else {
-                throw CloudError.badRequest("Datetime is in invalid format")
-            }
-            return time
+    /// One of three forms of a time (nova: simple_tenant_usage.py, `_parse_datetime`).
+    private static func time(_ request: APIRequest, _ name: String) throws -> Timestamp? {
+        guard let text = request.query(name), !text.isEmpty else { return nil }
+        let hasForm = text.utf8.count >= 19 && !text.hasSuffix("Z") && !text.dropFirst(10).contains("+")
+        guard hasForm, let time = Timestamp(iso8601: text) else {
+            throw CloudError.badRequest("Invalid datetime string: Datetime is in invalid format")
         }
-        let stop = try time("end") ?? now
-        let period = Period(start: try time("start") ?? stop - .seconds(28 * 86_400), stop: stop)
+        return time
+    }
+
+    private static func period(_ request: APIRequest, _ now: Timestamp) throws -> Period {
+        // Without a time it is now: upstream's period has then next to no length.
+        let period = Period(
+            start: try time(request, "start") ?? now - .microseconds(1), stop: try time(request, "end") ?? now)
         guard period.start < period.stop else {
             throw CloudError.badRequest("Invalid start time. The start time cannot occur after the end time.")
         }
-        return period
+        return Period(start: period.start, stop: min(period.stop, now))
     }
 
-    private func uses(_ period: Period, of project: ProjectID?, at now: Timestamp) async throws -> [ProjectID: [Use]] {
-        var uses: [ProjectID: [Use]] = [:]
-        for server in try await servers.servers(livingFrom: period.start, to: period.stop, of: project) {
-            let from = max(server.launchedAt ?? server.createdAt, period.start)
-            let to = min(server.terminatedAt ?? now, period.stop)
+    /// A page of uses, and the server after which the next one begins.
+    private func uses(
+        _ period: Period, of project: ProjectID?, _ request: APIRequest, _ context: CallContext
+    ) async throws -> (uses: [Use], next: String?) {
+        let isPaged = context.has(40)
+        let limit = isPaged ? try ComputeWire.limit(request, maximum: Self.maximumPage) : Self.maximumServers
+        let marker: ServerID? = isPaged ? request.query("marker").map { ID($0) } : nil
+        let found = try await servers.servers(
+            livingFrom: period.start, to: period.stop, of: project, after: marker, limit: limit)
+        let uses = found.map { server in
+            // What was never launched costs nothing.
+            let from = max(server.launchedAt ?? period.stop, period.start)
+            let to = min(server.terminatedAt ?? period.stop, period.stop)
             let hours = from < to ? Double((to - from).microseconds) / 3_600_000_000 : 0
-            uses[server.projectID, default: []].append(Use(server: server, hours: hours))
+            return Use(server: server, hours: hours)
         }
-        return uses
+        return (uses, isPaged && found.count == limit ? found.last?.id.rawValue : nil)
     }
 
     private func write(
@@ -91,33 +107,42 @@ struct TenantUsageRoutes: Sendable {
         }
     }
 
+    private static let query: Set<String> = ["start", "end", "detailed", "limit", "marker"]
+
     private func index(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        try ComputeWire.checkQuery(request, context, ["start", "end", "detailed", "limit", "marker"])
+        try ComputeWire.checkQuery(request, context, Self.query)
         let now = servers.parts.clock.now()
-        let period = try period(request, now)
+        let period = try Self.period(request, now)
         let isDetailed = request.query("detailed") == "1"
-        let uses = try await uses(period, of: nil, at: now)
+        let (uses, next) = try await uses(period, of: nil, request, context)
+        let projects = Dictionary(grouping: uses) { $0.server.projectID }
         return .object { writer in
             writer.array("tenant_usages") { writer in
-                for (project, own) in uses.sorted(by: { $0.key < $1.key }) {
+                for (project, own) in projects.sorted(by: { $0.key < $1.key }) {
                     writer.beginObject()
                     write(&writer, project, own, period, isDetailed: isDetailed, at: now)
                     writer.endObject()
                 }
             }
+            if let next { request.links.next(&writer, "tenant_usages_links", "os-simple-tenant-usage", marker: next) }
         }
     }
 
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let project: ProjectID = request.id("project")
         try context.authorize(PolicyTarget(project: project))
-        try ComputeWire.checkQuery(request, context, ["start", "end", "limit", "marker"])
+        guard !project.rawValue.isEmpty else { throw CloudError.notFound("The resource could not be found.") }
+        try ComputeWire.checkQuery(request, context, Self.query.subtracting(["detailed"]))
         let now = servers.parts.clock.now()
-        let period = try period(request, now)
-        let own = try await uses(period, of: project, at: now)[project] ?? []
+        let period = try Self.period(request, now)
+        let (own, next) = try await uses(period, of: project, request, context)
         return .object { writer in
             writer.object("tenant_usage") { writer in
                 if !own.isEmpty { write(&writer, project, own, period, isDetailed: true, at: now) }
+            }
+            if let next {
+                let path = "os-simple-tenant-usage/\(Percent.encode(project.rawValue))"
+                request.links.next(&writer, "tenant_usage_links", path, marker: next)
             }
         }
     }

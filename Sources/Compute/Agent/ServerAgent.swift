@@ -11,7 +11,7 @@ import MessagingKit
 struct ServerAgent: Sendable {
     /// Builds that run at once: each starts a process that wants a processor at once (nova: `max_concurrent_builds`).
     private static let parallelBuilds = 10
-    private static let maximumGraceSeconds = 3600
+    static let maximumGraceSeconds = 3600
 
     private let driver: any HypervisorDriver
     private let queue = KeyedSerialQueue<ServerID>("servers of this host", parallel: 256)
@@ -23,6 +23,9 @@ struct ServerAgent: Sendable {
     func register(on server: BusServer) {
         server.handle(BuildGuest.self, build)
         server.handle(DestroyGuest.self, destroy)
+        GuestMoves(driver: driver, queue: queue, builds: builds).register(on: server)
+        GuestCare(driver: driver, queue: queue).register(on: server)
+        GuestInterfaces(driver: driver, queue: queue).register(on: server)
         server.handle(PowerAction.self, changePower)
         server.handle(AttachVolume.self, attach)
         server.handle(DetachVolume.self, detach)
@@ -33,6 +36,8 @@ struct ServerAgent: Sendable {
         server.handle(RemoveRootDiskCopy.self, removeRootDiskCopy)
         server.handle(ConsoleOutput.self, consoleOutput)
         server.handle(ConsoleEndpointQuery.self, console)
+        server.handle(GuestDiagnosticsQuery.self) { try await self.driver.diagnostics($0.server) }
+        server.handle(CacheImage.self, cache)
     }
 
     private func build(_ message: BuildGuest) async throws -> GuestReply {
@@ -131,7 +136,8 @@ struct ServerAgent: Sendable {
     }
 
     private func change(
-        _ server: ServerID, _ event: StaticString, _ volume: VolumeID, _ body: @escaping @Sendable () async throws -> Void
+        _ server: ServerID, _ event: StaticString, _ volume: VolumeID,
+        _ body: @escaping @Sendable () async throws -> Void
     ) async throws -> GuestReply {
         try await queue.run(server) {
             try await body()
@@ -164,6 +170,13 @@ struct ServerAgent: Sendable {
 
     private func console(_ message: ConsoleEndpointQuery) async throws -> ConsoleEndpointReply {
         ConsoleEndpointReply(endpoint: try await driver.console(message.server, message.kind))
+    }
+
+    private func cache(_ message: CacheImage) async throws -> BusDone {
+        // An image that many guests wait for does not wait itself: it has a place among the builds.
+        try await builds.run { try await driver.cacheImage(message.image) }
+        log.info("image fetched ahead", ["image": message.image.imageID])
+        return BusDone()
     }
 
     private func reply(_ server: ServerID) async throws -> GuestReply {

@@ -11,6 +11,12 @@ package protocol ComputeService: Sendable {
     /// `/openstack/latest/meta_data.json`). Nil: 404. The caller has proved by network and address which port asks; `project` is
     /// the port's, and a server of another project is not its server (CVE-2013-6419).
     func metadata(of server: ServerID, in project: ProjectID, path: String) async throws -> MetadataAnswer?
+    /// A guest tells the password that it made for its administrator, sealed with the server's key; its owner reads it from
+    /// `os-server-password`. False: no such server, or `path` is no password's. Throws `.conflict` when there is one already,
+    /// `.badRequest` for one that is too long.
+    func keepPassword(
+        _ password: [UInt8], of server: ServerID, in project: ProjectID, path: String
+    ) async throws -> Bool
 
     /// A guest writes to the file at `path` from now on: the volume's new head, which reads as the old one. For storage whose
     /// snapshots are made above the guest's open file. Repeatable; not an error when the server has no guest.

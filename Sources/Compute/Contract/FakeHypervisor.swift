@@ -16,6 +16,12 @@ package final class FakeHypervisor: HypervisorDriver {
         package var copies: Set<String> = []
         /// Volumes that are being copied to another place.
         package var relocations: [VolumeID: Relocation] = [:]
+        /// What it boots from instead of its own disks.
+        package var rescue: GuestSpecification.Rescue?
+        package var passwords: [String: String] = [:]
+        package var crashDumps = 0
+        /// What it was set aside as, before it was put back.
+        var restoredFrom: String?
     }
 
     package struct Relocation: Sendable, Equatable {
@@ -25,12 +31,14 @@ package final class FakeHypervisor: HypervisorDriver {
 
     private struct State {
         var guests: [ServerID: Guest] = [:]
+        var asides: [ServerID: Aside] = [:]
         var calls: [String] = []
         var callCount = 0
         var failing: Set<Int> = []
         var gate: (@Sendable (String, ServerID?) async throws -> Void)?
         var console: ConsoleEndpoint?
         var keepsVolumes = false
+        var cachedImages: Set<String> = []
         var sinks: [Int: AsyncStream<(ServerID, PowerState)>.Continuation] = [:]
         var nextSink = 0
     }
@@ -57,8 +65,13 @@ package final class FakeHypervisor: HypervisorDriver {
 
     /// What the host holds now.
     package var inventory: [ServerID: Guest] { state.withLock { $0.guests } }
+    /// What is set aside of guests that move.
+    package var asides: [ServerID: Aside] { state.withLock { $0.asides } }
     /// Names of the calls so far, in order, for comparing walks.
     package var calls: [String] { state.withLock { $0.calls } }
+
+    /// Images that were fetched ahead of their guests.
+    package var cachedImages: Set<String> { state.withLock { $0.cachedImages } }
 
     /// The `number`-th call from now (1 is the next) throws after its effect, as a lost connection does.
     package func fail(callsFromNow numbers: Int...) {
@@ -97,19 +110,21 @@ package final class FakeHypervisor: HypervisorDriver {
         try await call("spawn", guest.serverID) { guests in
             let boots = guests[guest.serverID]?.bootCount ?? 0
             guests[guest.serverID] = Guest(
-                specification: guest, powerState: .running, bootCount: boots + 1, volumes: guest.volumes ?? [])
+                specification: guest, powerState: guest.staysOff == true ? .shutdown : .running,
+                bootCount: boots + (guest.staysOff == true ? 0 : 1), volumes: guest.volumes ?? [])
         }
     }
 
     package func destroy(_ server: ServerID) async throws {
-        try await call("destroy", server) { guests in
+        try await callWithAsides("destroy", server) { guests, asides in
             let guest = guests.removeValue(forKey: server)
+            asides[server] = nil
             if copyDirectory != nil { for name in guest?.copies ?? [] { unlink(copyPath(server, name)) } }
         }
     }
 
     package func start(_ server: ServerID) async throws {
-        try await change("start", server) { guest in
+        try await changeOwn("start", server) { guest in
             if guest.powerState != .running { guest.bootCount += 1 }
             guest.powerState = .running
         }
@@ -123,7 +138,7 @@ package final class FakeHypervisor: HypervisorDriver {
     }
 
     package func reboot(_ server: ServerID, _ kind: RebootKind) async throws {
-        try await change("reboot", server) { guest in
+        try await changeOwn("reboot", server) { guest in
             guest.relocations = [:]
             guest.bootCount += 1
             guest.powerState = .running
@@ -257,13 +272,13 @@ package final class FakeHypervisor: HypervisorDriver {
     }
 
     package func diskOwners() async throws -> [ServerID] {
-        try await call("diskOwners") { $0.keys.sorted() }
+        try await callWithAsides("diskOwners") { guests, asides in Set(guests.keys).union(asides.keys).sorted() }
     }
 
     package func consoleOutput(_ server: ServerID, lines: Int?) async throws -> [UInt8] {
         try await change("consoleOutput", server) { guest in
             let log = (1...max(1, guest.bootCount)).flatMap { boot in
-                ["fake guest \(guest.specification.instanceName)", "boot \(boot)", "login: "]
+                ["fake guest \(guest.specification.instanceName)", "boot \(boot)", "no disk is read", "login: "]
             }
             return Array((lines.map { log.suffix(max(0, $0)) } ?? log[...]).joined(separator: "\n").utf8)
         }
@@ -272,6 +287,28 @@ package final class FakeHypervisor: HypervisorDriver {
     package func console(_ server: ServerID, _ kind: ConsoleKind) async throws -> ConsoleEndpoint {
         let endpoint = state.withLock { $0.console } ?? .unixSocket(path: "/nonexistent/\(server).\(kind.rawValue)")
         return try await change("console", server) { _ in endpoint }
+    }
+
+    package func diagnostics(_ server: ServerID) async throws -> GuestDiagnostics {
+        try await change("diagnostics", server) { guest in
+            let specification = guest.specification
+            let memory = Int64(specification.memoryMiB) * 1024
+            let names = ["vda"] + guest.volumes.map(\.device)
+            return GuestDiagnostics(
+                powerState: guest.powerState, driver: "libvirt", hypervisor: "fake", maximumMemoryKiB: memory,
+                usedMemoryKiB: memory,
+                cpus: (0..<specification.vcpus).map { .init(id: $0, timeNanoseconds: 1_000_000_000) },
+                disks: names.map { .init(device: $0) },
+                nics: specification.nics.map {
+                    let flow = GuestDiagnostics.NIC.Flow(bytes: 0, packets: 0, errors: 0, drops: 0)
+                    return .init(macAddress: $0.macAddress, device: $0.tapName, received: flow, sent: flow)
+                })
+        }
+    }
+
+    package func cacheImage(_ image: GuestSpecification.RootImage) async throws {
+        try await call("cacheImage") { _ in }
+        state.withLock { _ = $0.cachedImages.insert(image.imageID) }
     }
 
     package func events() -> AsyncStream<(ServerID, PowerState)> {
@@ -296,7 +333,7 @@ package final class FakeHypervisor: HypervisorDriver {
         guest.powerState = target
     }
 
-    private func change<T: Sendable>(
+    func change<T: Sendable>(
         _ operation: String, _ server: ServerID, _ body: (inout Guest) throws -> T
     ) async throws -> T {
         try await call(operation, server) { guests in
@@ -311,13 +348,20 @@ package final class FakeHypervisor: HypervisorDriver {
     private func call<T: Sendable>(
         _ operation: String, _ server: ServerID? = nil, _ body: (inout [ServerID: Guest]) throws -> T
     ) async throws -> T {
+        try await callWithAsides(operation, server) { guests, _ in try body(&guests) }
+    }
+
+    func callWithAsides<T: Sendable>(
+        _ operation: String, _ server: ServerID? = nil,
+        _ body: (inout [ServerID: Guest], inout [ServerID: Aside]) throws -> T
+    ) async throws -> T {
         let gate = state.withLock { $0.gate }
         try await gate?(operation, server)
         return try state.withLock { state in
             state.callCount += 1
             state.calls.append(server.map { "\(operation) \($0)" } ?? operation)
             if state.calls.count > 10_000 { state.calls.removeFirst(5000) }
-            let value = try body(&state.guests)
+            let value = try body(&state.guests, &state.asides)
             guard state.failing.remove(state.callCount) == nil else {
                 throw CloudError(.unavailable, "The hypervisor did not answer.", cause: "fault in \(operation)")
             }

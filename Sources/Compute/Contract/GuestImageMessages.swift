@@ -34,3 +34,12 @@ package struct RemoveRootDiskCopy: BusMessage, Equatable {
         self.copy = copy
     }
 }
+
+/// Controller to agent: fetch an image ahead of its guests. Answer: when it is there.
+package struct CacheImage: BusMessage, Equatable {
+    package typealias Reply = BusDone
+    package static let version = 1
+    package static let name: StaticString = "compute.cache-image"
+    package var image: GuestSpecification.RootImage
+    package init(image: GuestSpecification.RootImage) { self.image = image }
+}

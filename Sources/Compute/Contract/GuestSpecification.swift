@@ -8,11 +8,14 @@ package struct GuestSpecification: Sendable, Codable, Equatable {
         package var tapName: String
         package var macAddress: String
         package var mtu: Int
-        package init(portID: String, tapName: String, macAddress: String, mtu: Int) {
+        /// `virtio`, `e1000`, …; nil: that of the guest's other cards.
+        package var model: String?
+        package init(portID: String, tapName: String, macAddress: String, mtu: Int, model: String? = nil) {
             self.portID = portID
             self.tapName = tapName
             self.macAddress = macAddress
             self.mtu = mtu
+            self.model = model
         }
     }
 
@@ -29,6 +32,24 @@ package struct GuestSpecification: Sendable, Codable, Equatable {
             self.format = format
             self.virtualSizeBytes = virtualSizeBytes
             self.properties = properties
+        }
+    }
+
+    /// A disk that the guest boots from for a while, with its own beside it.
+    package struct Rescue: Sendable, Codable, Equatable {
+        package var image: RootImage
+        /// All of the guest's disks are there, under their names, and this one comes last. Otherwise this one has the root
+        /// disk's place, the root disk comes second, and no other disk is there (nova: stable device rescue).
+        package var isStable: Bool
+        /// `virtio`, `scsi`, …; nil: that of the guest's other disks.
+        package var bus: String?
+        /// `disk` or `cdrom`.
+        package var device: String
+        package init(image: RootImage, isStable: Bool, bus: String? = nil, device: String = "disk") {
+            self.image = image
+            self.isStable = isStable
+            self.bus = bus
+            self.device = device
         }
     }
 
@@ -67,6 +88,12 @@ package struct GuestSpecification: Sendable, Codable, Equatable {
     package var localDisks: [GuestLocalDisk]?
     /// The name of the disk that is made of the image: `vda`. Nil: the first of its bus.
     package var rootDevice: String?
+    /// Nil: it boots from its own disks.
+    package var rescue: Rescue?
+    /// It is built, and not started. Nil: it is.
+    package var staysOff: Bool?
+    /// Ephemeral disks that are there stay as they are. Nil: they are made anew.
+    package var keepsEphemeral: Bool?
 
     /// Custom properties that shape hardware, wherever the root disk comes from.
     package var properties: [String: String] { imageProperties ?? rootImage?.properties ?? [:] }

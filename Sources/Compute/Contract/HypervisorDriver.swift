@@ -29,6 +29,8 @@ package struct HypervisorInfo: Sendable, Codable, Equatable {
     package var hostAddress: String
     /// The iSCSI name that guests' volumes are opened by.
     package var initiator: String?
+    /// Whether guests of other hosts can come to this one without being stopped. Nil: no.
+    package var takesRunningGuests: Bool?
 
     package init(
         hostname: String, type: String, version: Int, virtualizationType: String, vcpus: Int, memoryMiB: Int,
@@ -70,6 +72,27 @@ package protocol HypervisorDriver: Sendable {
     /// Stops it at once, removes domain, disks, logs, taps. Not an error when nothing is there.
     func destroy(_ server: ServerID) async throws
 
+    /// Stops the guest, as `stop` does, and puts its definition and disks by under `name`, a UUID. What was put by under
+    /// it before stays; what was put by under another name goes.
+    func setAside(_ server: ServerID, named name: String, grace: Duration) async throws
+    /// Makes the guest anew with copies of the disks that are set aside under `name`, grown to what is specified and never
+    /// shrunk, and with its config drive. Replaces what an earlier try left. Off unless `starts`. `.notFound` when nothing
+    /// is set aside.
+    func resize(_ guest: GuestSpecification, from name: String, starts: Bool) async throws
+    /// The guest is what was set aside under `name`, and off; what was made since is gone. True also when that was done
+    /// before. False, and nothing changes, when nothing is set aside under this name.
+    func restore(_ server: ServerID, from name: String) async throws -> Bool
+    /// Not an error when nothing is set aside.
+    func discardAside(_ server: ServerID, named name: String) async throws
+
+    /// Stops the guest, within `grace`, and boots it from the disk of `guest.rescue`. Its own disks keep what they hold.
+    func rescue(_ guest: GuestSpecification, grace: Duration) async throws
+    /// Stops the guest and removes what `rescue` made: the next start is from its own disks. Leaves a guest alone that is
+    /// not rescued.
+    func unrescue(_ server: ServerID) async throws
+
+    /// From its own disks, as `reboot`, too: what is left of a rescue, or set aside while nothing else is there, is put
+    /// back before.
     func start(_ server: ServerID) async throws
     /// Asks the guest to power off, then cuts the power after `grace`.
     func stop(_ server: ServerID, grace: Duration) async throws
@@ -100,10 +123,21 @@ package protocol HypervisorDriver: Sendable {
     /// Before a start: the guest has exactly these volumes from its next start on, where their connections say.
     func prepareVolumes(_ volumes: [GuestVolume], of server: ServerID) async throws
 
+    /// Gives a guest, running or off, a card that it keeps over starts. The port is bound to this host.
+    func attachInterface(_ nic: GuestSpecification.NIC, to server: ServerID) async throws
+    /// Returns when the guest has let the card go and no later start has it. Not an error when the guest, or its card, is
+    /// not there. Throws when the guest does not let it go; it then still has it.
+    func detachInterface(_ nic: GuestSpecification.NIC, from server: ServerID) async throws
+
     /// A qcow2 file that stands alone, with the root disk's bytes of one moment. The guest runs on. `name` is the caller's.
     func copyRootDisk(_ server: ServerID, named name: String) async throws -> String
     /// Not an error when it is not there.
     func removeRootDiskCopy(_ server: ServerID, named name: String) async throws
+
+    /// Makes the guest's kernel crash, by an interrupt that cannot be masked.
+    func triggerCrashDump(_ server: ServerID) async throws
+    /// By the agent inside the guest. Throws `.notImplemented` when none answers.
+    func setPassword(_ password: String, of user: String, in server: ServerID) async throws
 
     /// Nil when there is no such guest.
     func powerState(_ server: ServerID) async throws -> PowerState?
@@ -115,6 +149,10 @@ package protocol HypervisorDriver: Sendable {
     /// The last `lines` lines of the serial console; all (bounded by the log's own limit) when nil.
     func consoleOutput(_ server: ServerID, lines: Int?) async throws -> [UInt8]
     func console(_ server: ServerID, _ kind: ConsoleKind) async throws -> ConsoleEndpoint
+    /// Counters of a guest. Throws `.notFound` when there is none.
+    func diagnostics(_ server: ServerID) async throws -> GuestDiagnostics
+    /// Fetches an image, so that the next guest of it starts sooner. Not an error when it is there already.
+    func cacheImage(_ image: GuestSpecification.RootImage) async throws
 
     /// Guests that changed their power state by themselves. Ends when the driver stops.
     func events() -> AsyncStream<(ServerID, PowerState)>

@@ -26,6 +26,13 @@ struct BaseImageCache: Sendable {
 
     /// Puts the image at `path`. Returns the format that it now has.
     func place(_ image: GuestSpecification.RootImage, at path: String) async throws -> String {
+        try await keep(image, linkedAs: path)
+    }
+
+    /// Fetches the image unless it is here.
+    func keep(_ image: GuestSpecification.RootImage) async throws { _ = try await keep(image, linkedAs: nil) }
+
+    private func keep(_ image: GuestSpecification.RootImage, linkedAs path: String?) async throws -> String {
         guard UUIDText.isUUID(image.imageID) else {
             throw CloudError.badRequest("'\(image.imageID)' is not an image id.")
         }
@@ -38,7 +45,7 @@ struct BaseImageCache: Sendable {
         let cached = "\(directory)/\(image.imageID).\(format)"
         try await queue.run(image.imageID) {
             if try await !FileSystem.onThread({ FileSystem.exists(cached) }) { try await fetch(image, as: cached) }
-            try await FileSystem.onThread { try FileSystem.link(cached, as: path) }
+            if let path { try await FileSystem.onThread { try FileSystem.link(cached, as: path) } }
         }
         return format
     }

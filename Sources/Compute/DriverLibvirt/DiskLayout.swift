@@ -43,6 +43,7 @@ struct DiskLayout {
 
     /// Those that are files of this guest alone.
     func disks() -> [Disk] {
+        if let rescue = guest.rescue, !rescue.isStable { return rescueDisks(rescue) }
         var disks: [Disk] = []
         var used = Set((guest.volumes ?? []).map(\.device))
         func add(_ disk: Disk) {
@@ -53,7 +54,7 @@ struct DiskLayout {
             add(
                 Disk(
                     path: files.root, format: "qcow2", device: "disk", bus: hardware.diskBus,
-                    target: guest.rootDevice ?? "\(hardware.diskBus.devicePrefix)a", bootOrder: 1))
+                    target: guest.rootDevice ?? "\(hardware.diskBus.devicePrefix)a", bootOrder: ownOrder(1)))
         }
         let local = localDisks
         used.formUnion(local.map(\.device))
@@ -63,7 +64,7 @@ struct DiskLayout {
             add(
                 Disk(
                     path: files.cdrom, format: "raw", device: "cdrom", bus: hardware.cdromBus,
-                    target: hidden(hardware.cdromBus, used), isReadOnly: true, bootOrder: max(last, 1) + 1))
+                    target: hidden(hardware.cdromBus, used), isReadOnly: true, bootOrder: ownOrder(max(last, 1) + 1)))
         }
         for (number, disk) in local.enumerated() {
             add(
@@ -76,10 +77,44 @@ struct DiskLayout {
             let bus = hardware.isQ35 ? .virtio : hardware.cdromBus
             add(
                 Disk(
-                    path: files.configDrive, format: "raw", device: hardware.isQ35 ? "disk" : "cdrom", bus: bus,
-                    target: hidden(bus, used), isReadOnly: true))
+                    path: guest.rescue == nil ? files.configDrive : files.rescueConfigDrive, format: "raw",
+                    device: hardware.isQ35 ? "disk" : "cdrom", bus: bus, target: hidden(bus, used), isReadOnly: true))
+        }
+        if let rescue = guest.rescue {
+            let bus = hardware.rescueBus(rescue)
+            add(rescueDisk(rescue, bus, target: hidden(bus, used)))
         }
         return disks
+    }
+
+    /// A guest that is rescued boots from nothing of its own.
+    private func ownOrder(_ order: Int) -> Int? { guest.rescue == nil ? order : nil }
+
+    /// The rescue disk has the place of the root disk, which comes second.
+    private func rescueDisks(_ rescue: GuestSpecification.Rescue) -> [Disk] {
+        let (bus, prefix) = (hardware.diskBus, hardware.diskBus.devicePrefix)
+        var disks = [rescueDisk(rescue, bus, target: prefix + "a")]
+        if hasRootDisk {
+            disks.append(
+                Disk(path: files.root, format: "qcow2", device: "disk", bus: bus, target: prefix + "b"))
+        }
+        if !guest.configDrive.isEmpty {
+            let bus = hardware.isQ35 ? .virtio : hardware.cdromBus
+            disks.append(
+                Disk(
+                    path: files.rescueConfigDrive, format: "raw", device: hardware.isQ35 ? "disk" : "cdrom", bus: bus,
+                    target: hidden(bus, Set(disks.map(\.target))), isReadOnly: true))
+        }
+        return disks
+    }
+
+    private func rescueDisk(
+        _ rescue: GuestSpecification.Rescue, _ bus: GuestHardware.DiskBus, target: String
+    ) -> Disk {
+        let isCDROM = rescue.isStable && rescue.device == "cdrom"
+        return Disk(
+            path: files.rescueRoot, format: "qcow2", device: isCDROM ? "cdrom" : "disk", bus: bus, target: target,
+            isReadOnly: isCDROM, bootOrder: 1)
     }
 
     /// A name for a disk that the API knows nothing of: away from the names that it gives on this bus.
@@ -110,7 +145,7 @@ struct DiskLayout {
                 if disk.bus == .scsi { Self.writeSCSIAddress(of: disk.target, to: &xml) }
             }
         }
-        for volume in volumes { volume.write(to: &xml, bootOrder: volume.volume.bootOrder) }
+        for volume in volumes { volume.write(to: &xml, bootOrder: volume.volume.bootOrder.flatMap(ownOrder)) }
         if disks.contains(where: { $0.bus == .scsi }) || volumes.contains(where: { $0.bus == .scsi }) {
             xml.element("controller", ["type": "scsi", "index": "0", "model": "virtio-scsi"])
         }

@@ -112,7 +112,10 @@ struct DomainDescription {
             // Free slots for what is attached to the running guest.
             for _ in 0..<8 { xml.element("controller", ["type": "pci", "model": "pcie-root-port"]) }
         }
-        for nic in guest.nics { write(nic, to: &xml) }
+        for nic in guest.nics {
+            InterfaceDescription(nic: nic, model: nic.model ?? hardware.networkModel, config: host.config).write(
+                to: &xml)
+        }
         writeConsoles(&xml)
         xml.element("rng", ["model": "virtio"]) { xml in
             xml.element("backend", ["model": "random"], text: "/dev/urandom")
@@ -120,24 +123,6 @@ struct DomainDescription {
         xml.element("memballoon", ["model": "virtio"]) { xml in xml.element("stats", ["period": "10"]) }
         if let action = hardware.watchdogAction {
             xml.element("watchdog", ["model": "i6300esb", "action": action])
-        }
-    }
-
-    private func write(_ nic: GuestSpecification.NIC, to xml: inout XMLWriter) {
-        xml.element("interface", ["type": "bridge"]) { xml in
-            xml.element("source", ["bridge": host.config.integrationBridge])
-            xml.element("mac", ["address": nic.macAddress])
-            xml.element("virtualport", ["type": "openvswitch"]) { xml in
-                xml.element("parameters", ["interfaceid": nic.portID])
-            }
-            xml.element("target", ["dev": nic.tapName])
-            xml.element("model", ["type": hardware.networkModel])
-            if host.config.usesUserspaceDatapath, hardware.networkModel == "virtio" {
-                xml.element("driver", ["name": "qemu"]) { xml in xml.element("host", ["csum": "off"]) }
-            }
-            xml.element("mtu", ["size": "\(nic.mtu)"])
-            // Guests boot from their disks; the card's boot code would cost each of them seconds.
-            xml.element("rom", ["enabled": "no"])
         }
     }
 
@@ -154,7 +139,7 @@ struct DomainDescription {
         }
         if hardware.hasUSBTablet {
             xml.element("input", ["type": "tablet", "bus": "usb"])
-        } else if hardware.diskBus == .usb || hardware.cdromBus == .usb {
+        } else if hardware.diskBus == .usb || hardware.cdromBus == .usb || guest.rescue?.bus == "usb" {
             xml.element("input", ["type": "tablet", "bus": "virtio"])
         } else {
             // An unused USB controller wakes an idle guest many times a second.

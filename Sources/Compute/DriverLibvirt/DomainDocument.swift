@@ -33,6 +33,18 @@ struct DomainDocument: Sendable {
         let hosts = source.elements.filter { $0.name == "host" }.map { "\($0["name"] ?? ""):\($0["port"] ?? "")" }
         return "\(scheme):\(name)@\(hosts.sorted().joined(separator: ","))"
     }
+    /// The names of the files of ephemeral disks, by the guest's names for the disks.
+    var ephemeralFiles: [String: String] {
+        var names: [String: String] = [:]
+        for disk in disks {
+            guard let target = Self.target(disk), let name = Self.file(disk)?.split(separator: "/").last,
+                name.hasPrefix(GuestFiles.ephemeralPrefix)
+            else { continue }
+            names[target] = String(name)
+        }
+        return names
+    }
+
     static func isEncrypted(_ disk: XMLElement) -> Bool { disk.first("source")?.first("encryption") != nil }
 
     /// The bus of disks with names like this one.
@@ -42,7 +54,23 @@ struct DomainDocument: Sendable {
         }.flatMap { $0["bus"] }
     }
 
+    var interfaces: [XMLElement] { root.first("devices")?.elements.filter { $0.name == "interface" } ?? [] }
+
+    private static func port(_ interface: XMLElement) -> String? {
+        interface.first("virtualport")?.first("parameters")?["interfaceid"]
+    }
+
+    func interface(_ port: String) -> XMLElement? { interfaces.first { Self.port($0) == port } }
+
     // MARK: Change
+
+    mutating func add(interface: XMLElement) { append(interface) }
+
+    mutating func remove(interface port: String) {
+        guard var devices = root.first("devices") else { return }
+        devices.update("interface") { Self.port($0) == port ? nil : $0 }
+        root.replace(devices)
+    }
 
     private mutating func updateDisks(_ change: (XMLElement) -> XMLElement?) {
         guard var devices = root.first("devices") else { return }

@@ -9,10 +9,21 @@ struct GuestFiles: Sendable, Equatable {
     let serialSocket: String
     let vncSocket: String
 
+    /// The folder of all guests.
+    let parent: String
+
+    private init(directory: String, serialSocket: String, vncSocket: String, parent: String) {
+        self.directory = directory
+        self.serialSocket = serialSocket
+        self.vncSocket = vncSocket
+        self.parent = parent
+    }
+
     init(_ server: ServerID, _ config: LibvirtConfig) throws {
         guard server.rawValue.utf8.count == 36, UUIDText.isUUID(server.rawValue) else {
             throw CloudError.badRequest("'\(server)' is not a server id.")
         }
+        parent = config.instancesDirectory
         directory = "\(config.instancesDirectory)/\(server)"
         serialSocket = "\(config.runtimeDirectory)/\(server).serial"
         vncSocket = "\(config.runtimeDirectory)/\(server).vnc"
@@ -22,7 +33,8 @@ struct GuestFiles: Sendable, Equatable {
     var base: String { "\(directory)/base" }
     var root: String { "\(directory)/root.qcow2" }
     var cdrom: String { "\(directory)/image.iso" }
-    func ephemeral(_ number: Int) -> String { "\(directory)/ephemeral\(number).raw" }
+    static let ephemeralPrefix = "ephemeral"
+    func ephemeral(_ number: Int) -> String { "\(directory)/\(Self.ephemeralPrefix)\(number).raw" }
     var swap: String { "\(directory)/swap.raw" }
     var configDrive: String { "\(directory)/config.iso" }
     var consoleLog: ConsoleLog { ConsoleLog(path: "\(directory)/console.log") }
@@ -30,6 +42,29 @@ struct GuestFiles: Sendable, Equatable {
     var definition: String { "\(directory)/domain.xml" }
     /// The names of its taps, one a line.
     var taps: String { "\(directory)/taps" }
+
+    // MARK: Aside
+
+    /// In the folder of a guest that was set aside: as what.
+    var asideName: String { "\(directory)/aside" }
+
+    /// What is set aside of this guest as `name`, which is checked, so no path can leave the instances' folder.
+    func aside(_ name: String) throws -> GuestFiles {
+        guard name.utf8.count == 36, UUIDText.isUUID(name) else {
+            throw CloudError.badRequest("'\(name.prefix(64))' is not an id.")
+        }
+        return GuestFiles(
+            directory: "\(directory).\(name)", serialSocket: serialSocket, vncSocket: vncSocket, parent: parent)
+    }
+
+    static func asidePrefix(_ server: ServerID) -> String { "\(server)." }
+
+    /// The server that a folder of the instances' folder belongs to.
+    static func owner(ofFolder name: String) -> ServerID? {
+        let id = name.prefix(36)
+        guard UUIDText.isUUID(String(id)), name.utf8.count == 36 || name.dropFirst(36).first == "." else { return nil }
+        return ServerID(String(id))
+    }
 
     /// A copy of the root disk. The name is checked, so no path can leave the folder.
     func copy(_ name: String) throws -> String {
@@ -39,6 +74,13 @@ struct GuestFiles: Sendable, Equatable {
 
     func tapNames() throws -> [String] {
         try FileSystem.text(taps)?.split(separator: "\n").map(String.init) ?? []
+    }
+
+    func removeAllButEphemeral() throws {
+        guard FileSystem.exists(directory) else { return }
+        for name in try FileSystem.list(directory) where !name.hasPrefix(Self.ephemeralPrefix) {
+            try FileSystem.removeTree("\(directory)/\(name)")
+        }
     }
 
     func removeSockets() throws {

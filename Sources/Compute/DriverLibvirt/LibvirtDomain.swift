@@ -13,6 +13,9 @@ struct LibvirtDomain: ~Copyable {
 
     init(_ pointer: OpaquePointer) { self.pointer = pointer }
 
+    /// For calls that are declared elsewhere; valid as long as this domain is.
+    var handle: OpaquePointer { pointer }
+
     deinit { virDomainFree(pointer) }
 
     func serverID() throws(LibvirtError) -> ServerID {
@@ -209,5 +212,71 @@ struct LibvirtDomain: ~Copyable {
         try succeed(
             virDomainBlockResize(
                 pointer, target, UInt64(size), UInt32(VIR_DOMAIN_BLOCK_RESIZE_BYTES.rawValue)))
+    }
+
+    // MARK: Counters
+
+    /// In KiB, and the number of virtual processors.
+    func memory() throws(LibvirtError) -> (maximum: Int64, used: Int64, cpus: Int) {
+        var info = virDomainInfo()
+        try succeed(virDomainGetInfo(pointer, &info))
+        return (Int64(info.maxMem), Int64(info.memory), Int(info.nrVirtCpu))
+    }
+
+    /// By libvirt's names. Empty: the guest does not tell.
+    func memoryStatistics() -> [String: Int64] {
+        let names = [
+            "swap_in", "swap_out", "major_fault", "minor_fault", "unused", "available", "actual", "rss", "usable",
+            "last_update", "disk_caches", "hugetlb_pgalloc", "hugetlb_pgfail",
+        ]
+        var statistics = [virDomainMemoryStatStruct](repeating: .init(), count: names.count)
+        // SAFETY: the array has room for as many as are asked for, and lives through the call.
+        let count = virDomainMemoryStats(pointer, &statistics, UInt32(names.count), 0)
+        guard count > 0 else { return [:] }
+        var values: [String: Int64] = [:]
+        for statistic in statistics.prefix(Int(count)) where statistic.tag >= 0 && statistic.tag < names.count {
+            values[names[Int(statistic.tag)]] = Int64(clamping: statistic.val)
+        }
+        return values
+    }
+
+    func cpus(_ count: Int) -> [GuestDiagnostics.CPU] {
+        var infos = [virVcpuInfo](repeating: .init(), count: max(count, 1))
+        // SAFETY: the array has room for as many as are asked for, and lives through the call.
+        let found = virDomainGetVcpus(pointer, &infos, Int32(infos.count), nil, 0)
+        guard found > 0 else { return (0..<count).map { .init(id: $0, timeNanoseconds: nil) } }
+        return infos.prefix(Int(found)).map {
+            .init(id: Int($0.number), timeNanoseconds: Int64(clamping: $0.cpuTime))
+        }
+    }
+
+    func disk(_ target: String) -> GuestDiagnostics.Disk {
+        var disk = GuestDiagnostics.Disk(device: target)
+        var statistics = virDomainBlockStatsStruct()
+        guard virDomainBlockStats(pointer, target, &statistics, MemoryLayout.size(ofValue: statistics)) == 0 else {
+            return disk
+        }
+        func known(_ value: Int64) -> Int64? { value < 0 ? nil : value }
+        disk.readRequests = known(statistics.rd_req)
+        disk.readBytes = known(statistics.rd_bytes)
+        disk.writeRequests = known(statistics.wr_req)
+        disk.writeBytes = known(statistics.wr_bytes)
+        disk.errors = known(statistics.errs)
+        return disk
+    }
+
+    func nic(_ macAddress: String, _ device: String?) -> GuestDiagnostics.NIC {
+        var nic = GuestDiagnostics.NIC(macAddress: macAddress, device: device)
+        var statistics = virDomainInterfaceStatsStruct()
+        guard let device,
+            virDomainInterfaceStats(pointer, device, &statistics, MemoryLayout.size(ofValue: statistics)) == 0
+        else { return nic }
+        nic.received = .init(
+            bytes: statistics.rx_bytes, packets: statistics.rx_packets, errors: statistics.rx_errs,
+            drops: statistics.rx_drop)
+        nic.sent = .init(
+            bytes: statistics.tx_bytes, packets: statistics.tx_packets, errors: statistics.tx_errs,
+            drops: statistics.tx_drop)
+        return nic
     }
 }

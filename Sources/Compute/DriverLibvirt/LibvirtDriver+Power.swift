@@ -14,6 +14,7 @@ extension LibvirtDriver {
     }
 
     package func start(_ server: ServerID) async throws {
+        try await bringBackOwn(server)
         try await watch.changing(server) {
             try await bringUp(server)
             return (.running, ())
@@ -28,6 +29,7 @@ extension LibvirtDriver {
     }
 
     package func reboot(_ server: ServerID, _ kind: RebootKind) async throws {
+        try await bringBackOwn(server)
         try await watch.changing(server) {
             try await shutDown(server, grace: kind == .soft ? config.softRebootGrace : .zero)
             try await bringUp(server)
@@ -90,6 +92,19 @@ extension LibvirtDriver {
 
     // MARK: Private
 
+    /// A guest that starts has its own disks. It does not have them after a move or a rescue that failed while this
+    /// host was away, so that nobody could take it back.
+    private func bringBackOwn(_ server: ServerID) async throws {
+        let files = try GuestFiles(server, config)
+        let prefix = GuestFiles.asidePrefix(server)
+        let (asides, isRescued) = try await FileSystem.onThread { () -> ([String], Bool) in
+            if FileSystem.exists(files.directory) { return ([], FileSystem.exists(files.ownDefinition)) }
+            return (try FileSystem.list(files.parent).filter { $0.hasPrefix(prefix) }, false)
+        }
+        if asides.count == 1 { _ = try await restore(server, from: String(asides[0].dropFirst(prefix.count))) }
+        if isRescued { try await unrescue(server) }
+    }
+
     /// Running, from any state.
     private func bringUp(_ server: ServerID) async throws {
         let files = try GuestFiles(server, config)
@@ -121,7 +136,7 @@ extension LibvirtDriver {
     }
 
     /// Off, from any state, with nothing of its memory kept.
-    private func shutDown(_ server: ServerID, grace: Duration) async throws {
+    func shutDown(_ server: ServerID, grace: Duration) async throws {
         let deadline = ContinuousClock.now.advanced(by: grace)
         var nextAsk = ContinuousClock.now
         while ContinuousClock.now < deadline {

@@ -20,7 +20,7 @@ package final class LibvirtDriver: HypervisorDriver, Service {
     let watch: PowerWatch
     /// The shares that volumes lie on. They stay mounted: the host's other guests and its volume agent use them, too.
     let shares: any ShareMounter
-    private let cache: BaseImageCache
+    let cache: BaseImageCache
     private let probe: VirtualizationProbe
     private let lifecycleEvents: AsyncStream<ServerID>
     private let connectionLost = Signal()
@@ -87,7 +87,8 @@ package final class LibvirtDriver: HypervisorDriver, Service {
     package func diskOwners() async throws -> [ServerID] {
         let directory = config.instancesDirectory
         return try await FileSystem.onThread {
-            try FileSystem.list(directory).filter { $0.utf8.count == 36 && UUIDText.isUUID($0) }.map { ServerID($0) }
+            // With those of which something is set aside.
+            Set(try FileSystem.list(directory).compactMap(GuestFiles.owner(ofFolder:))).sorted()
         }
     }
 
@@ -122,9 +123,9 @@ package final class LibvirtDriver: HypervisorDriver, Service {
             try await openVolumes(guest.volumes ?? [])
             try await connection.run("start the guest") { host in
                 let domain = try host.define(xml)
-                if try domain.powerState() != .running { try domain.start() }
+                if guest.staysOff != true, try domain.powerState() != .running { try domain.start() }
             }
-            return (.running, ())
+            return (guest.staysOff == true ? .shutdown : .running, ())
         }
     }
 
@@ -133,6 +134,7 @@ package final class LibvirtDriver: HypervisorDriver, Service {
             let files = try GuestFiles(server, config)
             try await removeDomain(server)
             try await removePorts(files)
+            try await removeAsides(of: server, except: nil)
             try await FileSystem.onThread {
                 try files.removeSockets()
                 try FileSystem.removeTree(files.directory)
@@ -140,6 +142,8 @@ package final class LibvirtDriver: HypervisorDriver, Service {
             return (nil, ())
         }
     }
+
+    package func cacheImage(_ image: GuestSpecification.RootImage) async throws { try await cache.keep(image) }
 
     /// Makes the folder of console sockets; it is gone after a reboot of the host.
     func prepareRuntime(_ files: GuestFiles) async throws {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import ComputeContract
 import DatabaseKit
+import MessagingKit
 
 /// Host aggregates and the availability zones that they make. For administrators: the routes' rules say so.
 package struct AggregateEngine: Sendable {
@@ -49,8 +51,10 @@ package struct AggregateEngine: Sendable {
             aggregate.updatedAt = now
             if aggregate.name != old.name { try Self.checkName(aggregate.name, besides: number, stores, transaction) }
             if aggregate.zone != old.zone {
-                try Self.checkZone(of: aggregate.hosts, aggregate, "update", stores, transaction)
-                try Self.checkNoServers(on: aggregate.hosts, aggregate, stores, transaction)
+                try Self.asBadRequest {
+                    try Self.checkZone(of: aggregate.hosts, aggregate, "update", stores, transaction)
+                    try Self.checkNoServers(on: aggregate.hosts, aggregate, stores, transaction)
+                }
             }
             try stores.aggregates.update(aggregate, transaction)
             return aggregate
@@ -115,7 +119,40 @@ package struct AggregateEngine: Sendable {
         }
     }
 
+    // MARK: Images
+
+    /// Asks the hosts that are up to fetch the images ahead of their guests. Best effort: who hears nothing fetches
+    /// them when it needs them.
+    package func cacheImages(_ ids: [String], on number: Int64, for principal: Principal) async throws {
+        let aggregate = try await aggregate(number)
+        guard !aggregate.hosts.isEmpty else {
+            throw CloudError.badRequest("Images cannot be cached because aggregate \(number) has no hosts.")
+        }
+        var images: [GuestSpecification.RootImage] = []
+        for id in ids {
+            guard let image = try await parts.images.image(ID(id), for: principal), image.status == "active",
+                let format = image.diskFormat
+            else { throw CloudError.badRequest("Image \(id) could not be found.", kind: "ImageNotFound") }
+            images.append(
+                .init(
+                    imageID: id, format: format, virtualSizeBytes: image.virtualSizeBytes,
+                    properties: image.properties))
+        }
+        for host in aggregate.hosts where try await parts.isUp(host) {
+            for image in images { try await parts.bus.cast(host, CacheImage(image: image)) }
+        }
+    }
+
     // MARK: Rules
+
+    /// nova answers 409 for a host and 400 for the aggregate itself.
+    private static func asBadRequest(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as CloudError where error.code == .conflict {
+            throw CloudError.badRequest(error.message, kind: error.kind)
+        }
+    }
 
     private static func checkName(
         _ name: String, besides number: Int64?, _ stores: ComputeStores, _ transaction: any Transaction

@@ -2,6 +2,7 @@
 import BaseKit
 import ComputeContract
 import ConfigKit
+import QuotaKit
 
 /// The options of Compute, with upstream's defaults.
 package struct ComputeConfig: ConfigSection {
@@ -37,6 +38,13 @@ package struct ComputeConfig: ConfigSection {
     @ConfigOption("How long a guest may take to power off by itself.", range: .zero...(.seconds(3600)))
     package var shutdownGrace = Duration.seconds(60)
     @ConfigOption(
+        "Resized servers are confirmed by themselves when their owners have not said anything for so long; 0s: never.",
+        range: .zero...(.seconds(30 * 86_400)))
+    package var resizeConfirmWindow = Duration.zero
+    @ConfigOption(
+        "How long a host may take to make a guest anew with another flavor.", range: .seconds(10)...(.seconds(86_400)))
+    package var resizeTimeout = Duration.seconds(1800)
+    @ConfigOption(
         "How long the console of a server may be opened with one token.", range: .seconds(10)...(.seconds(86_400)))
     package var consoleTokenLife = Duration.seconds(600)
     @ConfigOption("Virtual CPUs that a host gives for each that it has.", range: 0.1...1000)
@@ -57,8 +65,20 @@ package struct ComputeConfig: ConfigSection {
     package var orphanGrace = Duration.seconds(120)
     @ConfigOption("How long ended servers are remembered.", range: .seconds(3600)...(.seconds(3650 * 86_400)))
     package var deletedRetention = Duration.seconds(30 * 86_400)
+    @ConfigOption(
+        "How long a deleted server can be restored; 0s: not at all.", range: .zero...(.seconds(365 * 86_400)))
+    package var reclaimInterval = Duration.zero
+    @ConfigOption("Whether shelved servers leave their hosts by themselves.")
+    package var offloadsShelved = true
+    @ConfigOption(
+        "How long a shelved server stays on its host, if it leaves by itself.",
+        range: .zero...(.seconds(365 * 86_400)))
+    package var shelvedOffloadDelay = Duration.zero
     @ConfigOption("Hosts that are tried for one server.", range: 1...100)
     package var placementAttempts = 3
+    @ConfigOption(
+        "Whether the scheduler hint `query` counts: its answers tell users how large hosts are.")
+    package var allowsHostQueries = false
     package var quota = ComputeQuotas()
 
     package init() {}
@@ -83,13 +103,17 @@ package struct ComputeQuotas: ConfigGroup {
 
     package init() {}
 
+    /// Of networks that Compute once had: kept and shown to old clients, never enforced.
+    package static let networkResources = ["fixed_ips", "floating_ips", "security_group_rules", "security_groups"]
+
     /// By the API's names.
     package var limits: [String: Int] {
-        [
+        let enforced = [
             "instances": instances, "cores": cores, "ram": ram, "metadata_items": metadataItems,
             "injected_files": injectedFiles, "injected_file_content_bytes": injectedFileContentBytes,
             "injected_file_path_bytes": injectedFilePathBytes, "key_pairs": keyPairs, "server_groups": serverGroups,
             "server_group_members": serverGroupMembers,
         ]
+        return Self.networkResources.reduce(into: enforced) { $0[$1] = QuotaEngine.unlimited }
     }
 }

@@ -221,10 +221,12 @@ package final class ComputeHostEngine: Sendable {
         let (orphans, unknown) = try await parts.database.read { transaction in
             var orphans: [ServerID] = []
             var unknown: [ServerID] = []
+            // Set aside until the owner says what becomes of it.
+            let leaving = try stores.migrations.servers(leaving: host, transaction)
             for fate in try stores.servers.fates(of: ids, transaction) {
                 if fate.isUnknown {
                     unknown.append(fate.id)
-                } else if fate.isDeleted || (!fate.hasRun && fate.host != host) {
+                } else if fate.isDeleted || (!fate.hasRun && fate.host != host && !leaving.contains(fate.id)) {
                     orphans.append(fate.id)
                 }
             }
@@ -292,7 +294,7 @@ package final class ComputeHostEngine: Sendable {
         }
     }
 
-    /// Forgets a host without servers.
+    /// Forgets a host without servers, and without moves that would bring one back.
     package func delete(_ host: ComputeHost) async throws {
         let stores = parts.stores
         try await parts.database.write { transaction in
@@ -300,6 +302,12 @@ package final class ComputeHostEngine: Sendable {
                 throw CloudError.conflict(
                     "Unable to delete compute service that is hosting instances. Migrate or delete the instances first."
                 )
+            }
+            let moves = try stores.migrations.open(transaction)
+            guard !moves.contains(where: { [$0.sourceHost, $0.destinationHost].contains(host.host) }) else {
+                throw CloudError.conflict(
+                    "Unable to delete compute service that has in-progress migrations. Complete the migrations or "
+                        + "delete the instances first.")
             }
             try stores.hosts.delete(host.host, transaction)
         }

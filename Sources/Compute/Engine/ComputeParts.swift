@@ -28,7 +28,8 @@ package struct ComputeParts: Sendable {
 
     package init(
         database: any Database, bus: any MessageBus, images: any ImageService & ImageUpload,
-        placement: any PlacementService, networks: any NetworkService, volumes: any BlockStorageService, config: ComputeConfig, clock: WallClock, ids: IDSource
+        placement: any PlacementService, networks: any NetworkService, volumes: any BlockStorageService,
+        config: ComputeConfig, clock: WallClock, ids: IDSource
     ) {
         self.database = database
         self.bus = bus
@@ -90,7 +91,20 @@ package enum ComputeSagas {
         registry.register(PowerActionSaga.self, parts)
         registry.register(AttachVolumeSaga.self, parts)
         registry.register(DetachVolumeSaga.self, parts)
+        registry.register(AttachInterfaceSaga.self, parts)
+        registry.register(DetachInterfaceSaga.self, parts)
         registry.register(CreateImageSaga.self, parts)
         registry.register(CreateVolumeImageSaga.self, parts)
+        registry.register(RebuildServerSaga.self, parts)
+        registry.register(RescueServerSaga.self, parts)
+        registry.register(UnrescueServerSaga.self, parts)
+        registry.register(ShelveServerSaga.self, parts)
+        registry.register(UnshelveServerSaga.self, parts)
+        registry.register(SoftDeleteServerSaga.self, parts)
+        registry.register(ResizeServerSaga.self, parts)
+        registry.register(ConfirmResizeSaga.self, parts)
+        registry.register(RevertResizeSaga.self, parts)
+        registry.register(LiveMigrateServerSaga.self, parts)
+        registry.register(EvacuateServerSaga.self, parts)
     }
 }

@@ -24,6 +24,9 @@ package struct ComputeReconciler: Reconciler {
         let leases = VolumeLeaseReconciler(parts: parts, sagas: sagas)
         let repaired =
             try await removeOrphans() + releaseResources() + releasePorts() + adoptServers() + leases.reconcile()
+            + ServerMigrationReconciler(parts: parts, sagas: sagas).reconcile()
+        try await offloadShelved()
+        try await reclaimDeleted()
         try await purge()
         return repaired
     }
@@ -61,6 +64,13 @@ package struct ComputeReconciler: Reconciler {
                 guard fate.isDeleted || (!fate.hasRun && fate.host == nil) else { continue }
                 try await parts.placement.release(consumer: fate.id.rawValue)
                 parts.log.warning("resources released", ["server": fate.id])
+                repaired += 1
+            }
+            // What servers had before a move is held under the id of the move.
+            let unknown = fates.filter(\.isUnknown).map(\.id.rawValue)
+            for id in try await parts.database.read({ try stores.migrations.settled(unknown, $0) }) {
+                try await parts.placement.release(consumer: id.rawValue)
+                parts.log.warning("resources of a move released", ["migration": id])
                 repaired += 1
             }
         }
@@ -114,6 +124,53 @@ package struct ComputeReconciler: Reconciler {
             } else {
                 // The next report of the host says what it really is.
                 _ = try stores.servers.move(server, to: ServerState(server.state.vm), run: nil, at: now, transaction)
+            }
+        }
+    }
+
+    // MARK: What time has come for
+
+    /// Shelved servers leave their hosts when they have been there for long enough.
+    private func offloadShelved() async throws {
+        guard parts.config.offloadsShelved, parts.config.shelvedOffloadDelay > .zero else { return }
+        let (stores, sagas, now) = (parts.stores, sagas, parts.clock.now())
+        let limit = now - parts.config.shelvedOffloadDelay
+        for id in try await parts.database.read({ try stores.shelves.waiting(since: limit, $0) }) {
+            let run: SagaRunID = parts.ids.next()
+            let request = "req-" + parts.ids.uuid()
+            try await parts.database.write { transaction in
+                guard let server = try stores.servers.server(id, transaction), let host = server.host,
+                    let shelf = try stores.shelves.shelf(of: id, transaction),
+                    let state = server.state.after(.workRequested(.shelveOffload)),
+                    try stores.servers.move(server, to: state, run: run, at: now, transaction)
+                else { return }
+                try stores.actions.begin(
+                    id, action: ServerWork.shelveOffload.rawValue, event: ServerWork.shelveOffload.eventName,
+                    request: request, user: shelf.actor.userID, project: server.projectID, at: now, transaction)
+                try sagas.start(
+                    ShelveServerSaga.self, id: run,
+                    ledger: .init(
+                        server: id, requestID: request, actor: shelf.actor, host: host, origin: .shelved, image: nil,
+                        graceSeconds: 0, offloads: true, isShelved: true),
+                    in: transaction)
+            }
+        }
+    }
+
+    /// Deleted servers that nobody has wanted back end.
+    private func reclaimDeleted() async throws {
+        let (stores, sagas, now) = (parts.stores, sagas, parts.clock.now())
+        let limit = now - parts.config.reclaimInterval
+        for id in try await parts.database.read({ try stores.shelves.reclaimable(since: limit, $0) }) {
+            let run: SagaRunID = parts.ids.next()
+            try await parts.database.write { transaction in
+                guard let server = try stores.servers.server(id, transaction), server.state.vm == .softDeleted,
+                    let state = server.state.after(.deleteRequested),
+                    try stores.servers.move(server, to: state, run: run, at: now, transaction)
+                else { return }
+                try sagas.start(
+                    DeleteServerSaga.self, id: run,
+                    ledger: .init(server: id, requestID: "req-" + run.rawValue, host: server.host), in: transaction)
             }
         }
     }

@@ -125,7 +125,8 @@ package enum CreateServerSaga: Saga {
         var ports: [ServerPort] = []
         for plan in ledger.plans {
             let port: ServerPort
-            if let request = plan.request, !plan.isExisting {
+            if var request = plan.request, !plan.isExisting {
+                request.hostname = server.hostname
                 port = try await parts.networks.ensureServerPort(
                     plan.id, request, server: server.id.rawValue, zone: zone, for: principal)
             } else {

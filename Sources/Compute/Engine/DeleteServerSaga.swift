@@ -32,6 +32,7 @@ package enum DeleteServerSaga: Saga {
         let host = try await parts.database.read { try stores.servers.server(id, $0)?.host }
         ledger.host = host
         ledger.isGuestGone = host == nil
+        try await destroyLeftovers(id, besides: host, parts)
         guard let host else { return }
         switch try await parts.reach(host) {
         case .up: break
@@ -50,6 +51,21 @@ package enum DeleteServerSaga: Saga {
                 return
             }
             throw SagaRetry(after: .seconds(1 << min(attempt, 5)), because: error)
+        }
+    }
+
+    /// What a move has left on another host; one that is away keeps it as an orphan.
+    private static func destroyLeftovers(_ id: ServerID, besides host: String?, _ parts: ComputeParts) async throws {
+        let stores = parts.stores
+        for migration in try await parts.database.read({ try stores.migrations.open(of: id, $0) }) {
+            for other in [migration.sourceHost, migration.destinationHost].compactMap({ $0 }) where other != host {
+                guard try await parts.isUp(other) else { continue }
+                do {
+                    _ = try await parts.call(other, DestroyGuest(server: id), timeout: parts.config.powerTimeout)
+                } catch let error as CloudError {
+                    parts.log.error("guest left behind", ["server": id, "host": other, "error": error])
+                }
+            }
         }
     }
 
@@ -73,10 +89,28 @@ package enum DeleteServerSaga: Saga {
             try await parts.networks.releasePort(port.id, server: id.rawValue)
         }
         try await parts.placement.release(consumer: id.rawValue)
+        try await removeShelvedImage(of: id, parts)
+        for migration in try await parts.database.read({ try parts.stores.migrations.open(of: id, $0) }) {
+            try await parts.placement.release(consumer: migration.id.rawValue)
+        }
         let (request, host) = (ledger.requestID, ledger.host)
         try await parts.database.write { transaction in
             try stores.servers.markDeleted(id, at: now, transaction)
+            try stores.migrations.close(of: id, at: now, transaction)
             try stores.actions.finish(id, request: request, error: nil, host: host, at: now, transaction)
+        }
+    }
+
+    /// An image that stays is the user's to delete: it does not hold up the end.
+    private static func removeShelvedImage(of id: ServerID, _ parts: ComputeParts) async throws {
+        let stores = parts.stores
+        guard let shelf = try await parts.database.read({ try stores.shelves.shelf(of: id, $0) }),
+            let image = shelf.image
+        else { return }
+        do {
+            try await parts.images.remove(image, for: shelf.actor.principal)
+        } catch let error as CloudError {
+            parts.log.warning("shelved image stays", ["server": id, "image": image, "error": error])
         }
     }
 

@@ -113,12 +113,15 @@ package struct FlavorEngine: Sendable {
         }
     }
 
-    package func setAccess(_ id: String, _ project: ProjectID, isAllowed: Bool) async throws -> [ProjectID] {
+    /// `refusesPublic`: from nova 2.7 on a public flavor has no list to be on.
+    package func setAccess(
+        _ id: String, _ project: ProjectID, isAllowed: Bool, refusesPublic: Bool = true
+    ) async throws -> [ProjectID] {
         let stores = parts.stores
         return try await parts.database.write { transaction in
             guard let flavor = try stores.flavors.flavor(id, transaction) else { throw Self.notFound(id) }
             if isAllowed {
-                guard !flavor.isPublic else {
+                guard !flavor.isPublic || !refusesPublic else {
                     throw CloudError.conflict("Can not add access to a public flavor.")
                 }
                 guard try !stores.flavors.hasAccess(id, project, transaction) else {

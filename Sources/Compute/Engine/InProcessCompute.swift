@@ -18,6 +18,12 @@ package struct InProcessCompute: ComputeService {
         try await documents.metadata(of: server, in: project, path: path)
     }
 
+    package func keepPassword(
+        _ password: [UInt8], of server: ServerID, in project: ProjectID, path: String
+    ) async throws -> Bool {
+        try await documents.keepPassword(password, of: server, in: project, path: path)
+    }
+
     package func moveVolume(
         _ volume: String, of server: ServerID, toFile path: String, format: String
     ) async throws {

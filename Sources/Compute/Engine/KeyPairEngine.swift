@@ -40,27 +40,9 @@ package struct KeyPairEngine: Sendable {
     ) async throws -> (KeyPair, privateKey: Secret?) {
         let user = try authorize(user, context)
         let project = context.projectID ?? ProjectID("")
-        var publicKey = draft.publicKey
-        var privateKey: Secret?
-        var fingerprint: String
-        if let given = publicKey {
-            guard draft.type == "ssh" else {
-                throw CloudError.badRequest(
-                    "Keypair data is invalid: x509 keys are not supported.", kind: "InvalidKeypair")
-            }
-            fingerprint = try SSHPublicKey(given).fingerprint
-        } else {
-            guard draft.type == "ssh" else {
-                throw CloudError.badRequest(
-                    "Keypair data is invalid: x509 keys are not supported.", kind: "InvalidKeypair")
-            }
-            let pair = try await threads.run { try SSHKeyPair.generateRSA() }
-            publicKey = pair.publicKey.line
-            privateKey = pair.privateKey
-            fingerprint = pair.publicKey.fingerprint
-        }
-        let (stores, quotas, now, text) = (parts.stores, parts.quotas, parts.clock.now(), publicKey ?? "")
-        let key = try await parts.database.write { [fingerprint] transaction in
+        let made = try await material(draft, user)
+        let (stores, quotas, now) = (parts.stores, parts.quotas, parts.clock.now())
+        let key = try await parts.database.write { transaction in
             guard try stores.keyPairs.keyPair(draft.name, of: user, transaction) == nil else {
                 throw CloudError.conflict("Key pair '\(draft.name)' already exists.", kind: "KeyPairExists")
             }
@@ -71,11 +53,35 @@ package struct KeyPairEngine: Sendable {
             }
             let key = KeyPair(
                 number: try stores.keyPairs.nextNumber(transaction), userID: user, name: draft.name, type: draft.type,
-                fingerprint: fingerprint, publicKey: text, createdAt: now)
+                fingerprint: made.fingerprint, publicKey: made.publicKey, createdAt: now)
             try stores.keyPairs.insert(key, transaction)
             return key
         }
-        return (key, privateKey)
+        return (key, made.privateKey)
+    }
+
+    private struct Material: Sendable {
+        var publicKey: String
+        var fingerprint: String
+        var privateKey: Secret?
+    }
+
+    /// What was sent, checked; or a new pair.
+    private func material(_ draft: Draft, _ user: UserID) async throws -> Material {
+        let isCertificate = draft.type == "x509"
+        if let given = draft.publicKey {
+            let fingerprint = try isCertificate ? X509Certificate(given).fingerprint : SSHPublicKey(given).fingerprint
+            return Material(publicKey: given, fingerprint: fingerprint)
+        }
+        if isCertificate {
+            let pair = try await threads.run { try X509KeyPair.generate(user: user.rawValue) }
+            return Material(
+                publicKey: pair.certificate.pem, fingerprint: pair.certificate.fingerprint,
+                privateKey: pair.privateKey)
+        }
+        let pair = try await threads.run { try SSHKeyPair.generateRSA() }
+        return Material(
+            publicKey: pair.publicKey.line, fingerprint: pair.publicKey.fingerprint, privateKey: pair.privateKey)
     }
 
     /// One more than `limit`, to know whether more follow.
@@ -101,8 +107,8 @@ package struct KeyPairEngine: Sendable {
     package func delete(_ name: String, user: UserID?, for context: CallContext) async throws {
         let user = try authorize(user, context)
         let stores = parts.stores
-        guard try await parts.database.write({ try stores.keyPairs.delete(name, of: user, $0) }) else {
-            throw Self.notFound(name, user)
+        try await parts.database.write { transaction in
+            guard try stores.keyPairs.delete(name, of: user, transaction) else { throw Self.notFound(name, user) }
         }
     }
 

@@ -6,6 +6,8 @@ import NetworkContract
 
 /// Answers guests that ask 169.254.169.254 about themselves. Who asks is settled before: by network and address.
 package struct MetadataEngine: Sendable {
+    /// nova: metadata/password.py, `MAX_SIZE`.
+    package static let maximumPasswordBytes = 1020
     private let parts: ComputeParts
 
     package init(_ parts: ComputeParts) { self.parts = parts }
@@ -21,6 +23,34 @@ package struct MetadataEngine: Sendable {
         if isOpenStack { return try await openStack(segments, documents) }
         guard let tree = documents.ec2Tree(segments[0])?.find(segments.dropFirst()) else { return nil }
         return MetadataAnswer(body: tree.body)
+    }
+
+    /// See `ComputeService.keepPassword`.
+    package func keepPassword(
+        _ password: [UInt8], of id: ServerID, in project: ProjectID, path: String
+    ) async throws -> Bool {
+        let segments = path.split(separator: "/").map(String.init)
+        guard segments.count == 3, segments[0] == "openstack", segments[2] == "password",
+            MetadataDocuments.hasPassword(segments[1])
+        else { return false }
+        let stores = parts.stores
+        // The text is checked after the conflict, as upstream does it: a second one is refused whatever it is.
+        return try await parts.database.write { transaction in
+            guard let server = try stores.servers.server(id, transaction), !server.isDeleted,
+                server.projectID == project
+            else { return false }
+            guard try stores.servers.extras(id, transaction)?.guestPassword.isEmpty ?? true else {
+                throw CloudError.conflict("The server has a password already.")
+            }
+            guard password.count <= Self.maximumPasswordBytes else {
+                throw CloudError.badRequest("Request is too large.")
+            }
+            guard let text = String(validating: password, as: UTF8.self), !password.contains(0) else {
+                throw CloudError.badRequest("The password is not text.")
+            }
+            try stores.servers.setGuestPassword(id, text, transaction)
+            return true
+        }
     }
 
     private func versions(_ isOpenStack: Bool) -> [String] {

@@ -201,6 +201,9 @@ extension ServerEngine {
     package func actions(
         of id: ServerID, since: Timestamp?, before: Timestamp?, marker: String?, limit: Int, for context: CallContext
     ) async throws -> [ServerAction] {
+        if let since, let before, before < since {
+            throw CloudError.badRequest("The value of changes-since must be less than or equal to changes-before.")
+        }
         // Deleted servers keep their timeline (nova 2.21).
         let server = try await server(id, for: context, includesDeleted: context.microversion >= Microversion(2, 21))
         let stores = stores

@@ -27,12 +27,6 @@ extension ServerEngine {
         var networks: [NetworkPlan]
         var group: ServerGroup?
     }
-    /// One NIC: a port of the user's, or a request for a new one.
-    private struct NetworkPlan: Sendable {
-        var existing: PortID?
-        var request: ServerPortRequest?
-        var tag: String?
-    }
 
     /// Refuses what cannot be; accepts the rest at once. Rows, timeline and runs come in one transaction.
     package func create(_ draft: ServerDraft, for context: CallContext) async throws -> Created {
@@ -41,7 +35,7 @@ extension ServerEngine {
         let (stores, sagas, parts, request) = (stores, sagas, parts, context.requestID)
         let now = parts.clock.now()
         return try await parts.database.write { transaction in
-            let count = try Self.countWithinQuota(draft, resolved, parts, transaction)
+            let count = try Self.countWithinQuota(draft, resolved, actor.userID, parts, transaction)
             var number = try stores.servers.nextNumber(transaction)
             let reservation = "r-" + parts.ids.hex().prefix(8)
             var created: [ServerID] = []
@@ -104,7 +98,7 @@ extension ServerEngine {
     }
 
     /// nova 2.98 shows those that mean something to Compute.
-    private static func shownProperties(_ image: ImageInfo) -> [String: String] {
+    static func shownProperties(_ image: ImageInfo) -> [String: String] {
         image.properties.filter { name, _ in
             ["hw_", "os_", "img_"].contains { name.hasPrefix($0) } && name != "os_hash_algo" && name != "os_hash_value"
         }
@@ -118,28 +112,15 @@ extension ServerEngine {
     }
 
     private static func resources(_ resolved: Resolved) -> ResourceRequest {
-        let flavor = resolved.flavor
-        let imageGiB = Int((resolved.image.virtualSizeBytes + (1 << 30) - 1) >> 30)
-        var request = ResourceRequest(
-            resources: flavor.snapshot.resources(
-                imageGiB: imageGiB, hasRootDisk: !resolved.disks.isVolumeBacked))
-        for (name, value) in flavor.extraSpecs {
-            if name.hasPrefix("trait:") {
-                let trait = String(name.dropFirst("trait:".count))
-                if value == "required" { request.requiredTraits.append(trait) }
-                if value == "forbidden" { request.forbiddenTraits.append(trait) }
-            } else if name.hasPrefix("resources:"), let amount = Int64(value), amount >= 0 {
-                request.resources[String(name.dropFirst("resources:".count))] = amount == 0 ? nil : amount
-            }
-        }
-        request.requiredTraits.sort()
-        request.forbiddenTraits.sort()
-        return request
+        ResourceRequest(
+            resolved.flavor.snapshot, resolved.flavor.extraSpecs, imageBytes: resolved.image.virtualSizeBytes,
+            isVolumeBacked: resolved.disks.isVolumeBacked)
     }
 
     /// As many servers as the project may have, from `minCount` to `maxCount`. Throws `.overQuota` below that.
     private static func countWithinQuota(
-        _ draft: ServerDraft, _ resolved: Resolved, _ parts: ComputeParts, _ transaction: any Transaction
+        _ draft: ServerDraft, _ resolved: Resolved, _ user: UserID, _ parts: ComputeParts,
+        _ transaction: any Transaction
     ) throws -> Int {
         let used = try parts.stores.servers.usage(of: resolved.project, transaction)
         let each = ["instances": 1, "cores": resolved.flavor.vcpus, "ram": resolved.flavor.memoryMiB]
@@ -151,10 +132,16 @@ extension ServerEngine {
             }
         }
         let limits = try parts.quotas.limits(of: resolved.project, transaction)
+        let own = try parts.stores.userQuotas.limits(of: user, in: resolved.project, transaction)
+        let ownUse = own.isEmpty ? [:] : try parts.serverUsage(of: user, in: resolved.project, transaction)
         var count = draft.maxCount
         for (resource, amount) in each where amount > 0 {
-            guard let limit = limits[resource], limit >= 0 else { continue }
-            count = min(count, max(0, limit - usage(resource)) / amount)
+            if let limit = limits[resource], limit >= 0 {
+                count = min(count, max(0, limit - usage(resource)) / amount)
+            }
+            if let limit = own[resource], limit >= 0 {
+                count = min(count, max(0, limit - (ownUse[resource] ?? 0)) / amount)
+            }
         }
         count = max(count, draft.minCount)
         let wanted = each.mapValues { amount in
@@ -162,6 +149,7 @@ extension ServerEngine {
             return isTooLarge ? Int.max : product
         }
         try parts.quotas.check(resolved.project, wanted, transaction, usage: usage)
+        try parts.checkUserQuota(user, in: resolved.project, wanted, transaction) { ownUse[$0] ?? 0 }
         try checkGroupRoom(count, resolved, parts, transaction)
         return count
     }
@@ -189,7 +177,7 @@ extension ServerEngine {
         }
         let disks = try await BlockDeviceResolver(parts: parts, flavor: flavor, context: context, draft: draft).plan()
         let image = disks.image
-        try Self.check(image, against: flavor, isVolumeBacked: disks.isVolumeBacked)
+        try Self.checkBootable(image, with: flavor.snapshot, isVolumeBacked: disks.isVolumeBacked)
         if !disks.isVolumeBacked, flavor.rootGiB == 0,
             !context.allows("os_compute_api:servers:create:zero_disk_flavor", target)
         {
@@ -213,16 +201,13 @@ extension ServerEngine {
     }
 
     /// The disk as it is: in the formats that Image inspects before it makes an image active.
-    private static let bootableContainers: Set<String> = ["bare", "ami", "ari", "aki"]
+    static let bootableContainers: Set<String> = ["bare", "ami", "ari", "aki"]
 
-    private static func check(_ image: ImageInfo, against flavor: Flavor, isVolumeBacked: Bool) throws {
+    static func checkBootable(_ image: ImageInfo, with flavor: FlavorSnapshot, isVolumeBacked: Bool) throws {
         guard image.status == "active" else {
             throw CloudError.badRequest("Image \(image.id) is not active.", kind: "ImageNotActive")
         }
-        guard image.minRAMMiB <= flavor.memoryMiB else {
-            throw CloudError.badRequest(
-                "Flavor's memory is too small for requested image.", kind: "FlavorMemoryTooSmall")
-        }
+        try checkMemory(image, with: flavor)
         guard !isVolumeBacked else { return }
         // Image does not look into these, so nobody knows what is in them, nor how large it is.
         guard let container = image.containerFormat, Self.bootableContainers.contains(container) else {
@@ -230,6 +215,17 @@ extension ServerEngine {
                 "Image \(image.id) is unacceptable: a server cannot boot from its container format.",
                 kind: "ImageUnacceptable")
         }
+        try checkDisk(image, with: flavor)
+    }
+
+    static func checkMemory(_ image: ImageInfo, with flavor: FlavorSnapshot) throws {
+        guard image.minRAMMiB <= flavor.memoryMiB else {
+            throw CloudError.badRequest(
+                "Flavor's memory is too small for requested image.", kind: "FlavorMemoryTooSmall")
+        }
+    }
+
+    static func checkDisk(_ image: ImageInfo, with flavor: FlavorSnapshot) throws {
         guard flavor.rootGiB > 0 else { return }
         let disk = Int64(flavor.rootGiB) << 30
         guard image.virtualSizeBytes <= disk else {
@@ -245,7 +241,7 @@ extension ServerEngine {
         }
     }
 
-    private func checkQuotaOfFiles(_ draft: ServerDraft, _ project: ProjectID) async throws {
+    func checkQuotaOfFiles(_ draft: ServerDraft, _ project: ProjectID) async throws {
         let quotas = parts.quotas
         let limits = try await parts.database.read { try quotas.limits(of: project, $0) }
         func exceeds(_ resource: String, _ value: Int) -> Bool {
@@ -271,136 +267,12 @@ extension ServerEngine {
         }
     }
 
-    private func key(_ name: String?, _ context: CallContext) async throws -> KeyPair? {
+    func key(_ name: String?, _ context: CallContext) async throws -> KeyPair? {
         guard let name else { return nil }
         let (stores, user) = (stores, context.principal.userID)
         guard let key = try await parts.database.read({ try stores.keyPairs.keyPair(name, of: user, $0) }) else {
             throw CloudError.badRequest("Invalid key_name provided.", kind: "KeypairNotFound")
         }
         return key
-    }
-
-    // MARK: Host
-
-    private func hostRequest(
-        _ draft: ServerDraft, _ image: ImageInfo, _ flavor: Flavor, _ project: ProjectID, _ context: CallContext,
-        _ target: PolicyTarget
-    ) async throws -> (HostRequest, ServerGroup?) {
-        var request = HostRequest()
-        request.imageProperties = image.properties
-        request.extraSpecs = flavor.extraSpecs
-        request.zone = draft.zone
-        if draft.forcedHost != nil || draft.forcedNode != nil {
-            try context.authorize(target, as: "os_compute_api:servers:create:forced_host")
-            (request.host, request.node, request.isForced) = (draft.forcedHost, draft.forcedNode, true)
-            // Upstream lets the host win over a zone that it is not in.
-            request.zone = nil
-        }
-        if draft.requestedHost != nil || draft.requestedNode != nil {
-            try context.authorize(target, as: "compute:servers:create:requested_destination")
-            (request.host, request.node) = (draft.requestedHost, draft.requestedNode)
-        }
-        request.sameHostAs = Self.serverIDs(draft.schedulerHints["same_host"])
-        request.differentHostFrom = Self.serverIDs(draft.schedulerHints["different_host"])
-        let (stores, config, isAdmin) = (stores, parts.config, context.isAdmin)
-        let groupID = Self.strings(draft.schedulerHints["group"]).first
-        let final = request
-        let group = try await parts.database.read { transaction -> ServerGroup? in
-            let hosts = try stores.hosts.all(transaction)
-            if let zone = final.zone, zone != config.defaultZone {
-                let zones = try stores.aggregates.zones(transaction)
-                guard hosts.contains(where: { zones[$0.host] == zone }) else {
-                    throw CloudError.badRequest("The requested availability zone is not available")
-                }
-            }
-            if let host = final.host, !hosts.contains(where: { $0.host == host }) {
-                throw CloudError.badRequest("Compute host \(host) could not be found.", kind: "ComputeHostNotFound")
-            }
-            if let node = final.node, !hosts.contains(where: { $0.hypervisor.hostname == node }) {
-                throw CloudError.badRequest("Compute host \(node) could not be found.", kind: "ComputeHostNotFound")
-            }
-            guard let groupID else { return nil }
-            guard let group = try stores.groups.group(ID(groupID), transaction),
-                isAdmin || group.projectID == project
-            else {
-                throw CloudError.badRequest(
-                    "Instance group \(groupID.prefix(64)) could not be found.", kind: "InstanceGroupNotFound")
-            }
-            return group
-        }
-        request.groupID = group?.id
-        return (request, group)
-    }
-
-    private static func strings(_ json: JSON?) -> [String] {
-        switch json {
-        case .string(let text)?: [text]
-        case .array(let elements)?: elements.compactMap(\.string)
-        default: []
-        }
-    }
-
-    private static func serverIDs(_ json: JSON?) -> [ServerID] { strings(json).map { ID($0) } }
-
-    // MARK: Networks
-
-    private func networks(
-        _ draft: ServerDraft, _ context: CallContext, _ target: PolicyTarget
-    ) async throws -> [NetworkPlan] {
-        if case .none = draft.networks { return [] }
-        let principal = context.principal
-        var groups: [SecurityGroupID]?
-        if let names = draft.securityGroups, names != ["default"], !names.isEmpty {
-            groups = try await parts.networks.securityGroups(named: names, for: principal)
-        }
-        let plans: [NetworkPlan]
-        switch draft.networks {
-        case .none: plans = []
-        case .automatic(let isExplicit):
-            plans = try await automatic(isExplicit: isExplicit, groups, context)
-        case .requested(let requests):
-            try context.authorize(target, as: "os_compute_api:servers:create:attach_network")
-            if draft.maxCount > 1 {
-                if requests.contains(where: { $0.port != nil }) {
-                    throw CloudError.badRequest(
-                        "Unable to launch multiple instances with a single configured port ID. Please launch your "
-                            + "instance one by one with different ports.", kind: "MultiplePortsNotApplicable")
-                }
-                if requests.contains(where: { $0.fixedIP != nil }) {
-                    throw CloudError.badRequest(
-                        "Failed to launch instances: Invalid value for fixed_ip with max_count greater than 1.",
-                        kind: "InvalidFixedIpAndMaxCountRequest")
-                }
-            }
-            plans = requests.map { request in
-                if let port = request.port { return NetworkPlan(existing: ID(port), tag: request.tag) }
-                return NetworkPlan(
-                    request: ServerPortRequest(
-                        network: ID(request.network ?? ""), fixedAddress: request.fixedIP, securityGroups: groups),
-                    tag: request.tag)
-            }
-        }
-        guard !plans.isEmpty else { return [] }
-        try await parts.networks.validate(
-            networks: plans.compactMap(\.request), ports: plans.compactMap(\.existing), for: principal)
-        return plans
-    }
-
-    private func automatic(
-        isExplicit: Bool, _ groups: [SecurityGroupID]?, _ context: CallContext
-    ) async throws -> [NetworkPlan] {
-        let available = try await parts.networks.networksForServers(of: context.principal)
-        guard available.count <= 1 else {
-            throw CloudError.conflict(
-                "Multiple possible networks found, use a Network ID to be more specific.", kind: "NetworkAmbiguous")
-        }
-        guard let network = available.first else {
-            // Upstream boots without a network unless one was asked for.
-            guard isExplicit else { return [] }
-            throw CloudError.badRequest(
-                "Unable to automatically allocate a network for project \(context.projectID?.rawValue ?? "")",
-                kind: "UnableToAutoAllocateNetwork")
-        }
-        return [NetworkPlan(request: ServerPortRequest(network: network.id, securityGroups: groups))]
     }
 }

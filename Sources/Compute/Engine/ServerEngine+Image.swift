@@ -21,9 +21,7 @@ extension ServerEngine {
                 try parts.quotas.limit("metadata_items", of: server.projectID, transaction)
             )
         }
-        guard limit < 0 || metadata.count <= limit else {
-            throw CloudError(.overQuota, "Image metadata limit exceeded", kind: "MetadataLimitExceeded")
-        }
+        try Self.checkMetadata(metadata, limit, context)
         let source = try await imageSource(of: server)
         var draft = Self.imageDraft(name, server, source, metadata, context)
         guard devices.contains(where: { $0.isRoot && $0.isVolume }) else {
@@ -32,6 +30,60 @@ extension ServerEngine {
         try context.authorize(
             Self.target(server), as: "os_compute_api:servers:create_image:allow_volume_backed")
         return try await beginVolumeImage(&draft, of: server, devices, context)
+    }
+
+    /// nova: not from 2.39 on, where Image itself is the judge.
+    private static func checkMetadata(_ metadata: [String: String], _ limit: Int, _ context: CallContext) throws {
+        guard limit < 0 || metadata.count <= limit || context.microversion >= Microversion(2, 39) else {
+            throw CloudError(.overQuota, "Image metadata limit exceeded", kind: "MetadataLimitExceeded")
+        }
+    }
+
+    /// Accepts the making of a backup, which is an image with a type, of which a server keeps so many.
+    package func createBackup(
+        _ id: ServerID, name: String, type: String, rotation: Int, metadata: [String: String],
+        for context: CallContext
+    ) async throws -> ImageID {
+        let server = try await server(
+            id, for: .backUp, context, as: "os_compute_api:os-create-backup", checksLock: false)
+        let quotas = parts.quotas
+        let limit = try await parts.database.read { try quotas.limit("metadata_items", of: server.projectID, $0) }
+        try Self.checkMetadata(metadata, limit, context)
+        guard try await !isVolumeBacked(server) else {
+            throw CloudError.badRequest(
+                "Backup is not supported for volume-backed instances.", kind: "InvalidRequest")
+        }
+        guard let host = server.host else { throw Self.notReady(id) }
+        var draft = Self.imageDraft(name, server, try await imageSource(of: server), metadata, context)
+        draft.properties["image_type"] = "backup"
+        draft.properties["backup_type"] = type
+        let image: ImageID = parts.ids.next()
+        let actor = Requester(context.principal, project: context.projectID ?? server.projectID)
+        let (sagas, request) = (sagas, context.requestID)
+        try await withNewImage(image, draft, context) {
+            try await begin(.backUp, on: id, for: context) { server, run, transaction in
+                try sagas.start(
+                    CreateImageSaga.self, id: run,
+                    ledger: .init(
+                        server: server.id, requestID: request, actor: actor, host: host, image: image,
+                        backup: .init(type: type, rotation: rotation)),
+                    in: transaction)
+            }
+        }
+        return image
+    }
+
+    /// An image without bytes, which goes again if what shall fill it does not begin.
+    func withNewImage(
+        _ image: ImageID, _ draft: ImageUploadDraft, _ context: CallContext, _ body: () async throws -> Void
+    ) async throws {
+        _ = try await parts.images.ensureImage(image, draft, for: context.principal)
+        do {
+            try await body()
+        } catch {
+            try await parts.images.discard(image, for: context.principal)
+            throw error
+        }
     }
 
     /// The image that the server was made of, as it was then.
@@ -47,7 +99,7 @@ extension ServerEngine {
         "os_hash_algo", "os_hash_value", "stores", "direct_url", "locations",
     ]
 
-    private static func imageDraft(
+    static func imageDraft(
         _ name: String, _ server: Server, _ source: ImageInfo?, _ metadata: [String: String], _ context: CallContext
     ) -> ImageUploadDraft {
         var properties = (source?.properties ?? [:]).filter { !ownProperties.contains($0.key) }
@@ -71,10 +123,9 @@ extension ServerEngine {
             throw Self.invalidState(server, "createImage")
         }
         let (image, run): (ImageID, SagaRunID) = (parts.ids.next(), parts.ids.next())
-        _ = try await parts.images.ensureImage(image, draft, for: context.principal)
         let actor = Requester(context.principal, project: context.projectID ?? server.projectID)
         let (stores, sagas, now, request) = (stores, sagas, parts.clock.now(), context.requestID)
-        do {
+        try await withNewImage(image, draft, context) {
             try await parts.database.write { transaction in
                 guard let server = try stores.servers.server(server.id, transaction), !server.isDeleted else {
                     throw Self.notFound(server.id)
@@ -90,9 +141,6 @@ extension ServerEngine {
                     ledger: .init(server: server.id, requestID: request, actor: actor, host: host, image: image),
                     in: transaction)
             }
-        } catch {
-            try await parts.images.discard(image, for: context.principal)
-            throw error
         }
         return image
     }
@@ -120,22 +168,18 @@ extension ServerEngine {
         draft.properties["bdm_v2"] = "True"
         draft.properties["block_device_mapping"] = ImageBlockDevices.text(devices, snapshots: snapshots)
         let (image, run): (ImageID, SagaRunID) = (parts.ids.next(), parts.ids.next())
-        _ = try await parts.images.ensureImage(image, draft, for: context.principal)
         let ledger = CreateVolumeImageSaga.Ledger(
             server: server.id, requestID: context.requestID,
             actor: Requester(context.principal, project: context.projectID ?? server.projectID), image: image,
             snapshotName: "snapshot for \(draft.name)", volumes: freezes)
         let (stores, sagas, now) = (stores, sagas, parts.clock.now())
-        do {
+        try await withNewImage(image, draft, context) {
             try await parts.database.write { transaction in
                 try stores.actions.begin(
                     server.id, action: "createImage", event: "api_snapshot_instance", request: ledger.requestID,
                     user: ledger.actor.userID, project: server.projectID, at: now, transaction)
                 try sagas.start(CreateVolumeImageSaga.self, id: run, ledger: ledger, in: transaction)
             }
-        } catch {
-            try await parts.images.discard(image, for: context.principal)
-            throw error
         }
         return image
     }

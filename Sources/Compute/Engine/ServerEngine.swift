@@ -59,36 +59,70 @@ package struct ServerEngine: Sendable {
         for context: CallContext
     ) async throws -> Page {
         context.authorizeListing()
-        let filtersAddresses = ip != nil || ip6 != nil
-        var query = query
         let limit = min(query.limit ?? parts.config.maximumPage, parts.config.maximumPage)
-        query.limit = filtersAddresses ? nil : limit
-        let (final, stores) = (query, stores)
-        var (servers, hosts) = try await parts.database.read { transaction in
-            (try final.run(transaction), isDetailed ? try stores.hosts.all(transaction) : [])
-        }
-        var ports: [String: [ServerPort]] = [:]
-        if filtersAddresses {
-            ports = try await parts.networks.ports(of: servers)
-            let (ip4, ip6) = (try ip?.compiled(), try ip6?.compiled())
-            servers = try servers.filter { server in
-                let own = ports[server.id.rawValue] ?? []
-                return try [(ip4, false), (ip6, true)].allSatisfy { matcher, isIPv6 in
-                    guard let matcher else { return true }
-                    return try own.addresses(isIPv6: isIPv6).contains { try matcher.matches($0) }
-                }
-            }
-        }
+        var query = query
+        query.limit = limit
+        var servers = try await servers(query, ip, ip6)
         let hasMore = servers.count > limit
         if hasMore { servers.removeLast(servers.count - limit) }
-        if isDetailed, !filtersAddresses, !servers.isEmpty {
-            ports = try await parts.networks.ports(of: servers)
+        guard isDetailed, !servers.isEmpty else { return Page(servers: servers, hasMore: hasMore) }
+        let (ids, names, stores) = (servers.map(\.id), Set(servers.compactMap(\.host)).sorted(), stores)
+        let (hosts, disks) = try await parts.database.read { transaction in
+            (
+                try stores.hosts.hosts(names, transaction),
+                try stores.blockDevices.shown(ofServers: ids, transaction)
+            )
         }
-        let ids = servers.map(\.id)
-        let disks =
-            isDetailed ? try await parts.database.read { try stores.blockDevices.shown(ofServers: ids, $0) } : [:]
         let byName = Dictionary(hosts.map { ($0.host, $0) }, uniquingKeysWith: { first, _ in first })
+        let ports = try await parts.networks.ports(of: servers)
         return Page(servers: servers, hasMore: hasMore, ports: ports, hosts: byName, disks: disks)
+    }
+
+    /// A page and one more.
+    private func servers(_ query: ServerQuery, _ ip: TextPattern?, _ ip6: TextPattern?) async throws -> [Server] {
+        let database = parts.database
+        guard ip != nil || ip6 != nil else { return try await database.read { try query.run($0) } }
+        let holders = try await holders(of: ip, ip6, in: query.project)
+        var query = query
+        if holders.count <= Self.maximumNamed {
+            let named = Set(holders.keys)
+            query.ids = query.ids.map { $0.filter(named.contains) } ?? named.sorted()
+        }
+        // Of many, the next page is never far.
+        let limit = query.limit ?? parts.config.maximumPage
+        query.limit = max(limit, Self.maximumNamed)
+        var found: [Server] = []
+        while true {
+            let part = query
+            let servers = try await database.read { try part.run($0) }
+            found += servers.filter { holders[$0.id]?.contains($0.projectID) == true }
+            guard found.count <= limit, servers.count > query.limit ?? 0, let last = servers.dropLast().last else {
+                return Array(found.prefix(limit + 1))
+            }
+            // The one more comes again with the next part.
+            if found.last?.id == servers.last?.id { found.removeLast() }
+            query.marker = last.id
+        }
+    }
+
+    private static let maximumNamed = 500
+
+    /// Whose ports have an address that each pattern takes: the projects of the ports by server.
+    private func holders(
+        of ip: TextPattern?, _ ip6: TextPattern?, in project: ProjectID?
+    ) async throws -> [ServerID: Set<ProjectID>] {
+        let addresses = try await parts.networks.serverAddresses(of: project)
+        var holders: [ServerID: Set<ProjectID>]?
+        for (pattern, isIPv6) in [(ip, false), (ip6, true)] {
+            guard let matcher = try pattern?.compiled() else { continue }
+            var matching: [ServerID: Set<ProjectID>] = [:]
+            for entry in addresses where entry.address.contains(":") == isIPv6 {
+                guard try matcher.matches(entry.address) else { continue }
+                matching[ServerID(entry.server), default: []].insert(entry.project)
+            }
+            holders = holders.map { $0.filter { matching[$0.key] != nil } } ?? matching
+        }
+        return holders ?? [:]
     }
 
     /// The detailed view of one server.
@@ -125,21 +159,44 @@ package struct ServerEngine: Sendable {
         _ id: ServerID, _ changes: ServerStore.Changes, for context: CallContext
     ) async throws -> Server {
         _ = try await server(id, for: context)
-        let (stores, now) = (stores, parts.clock.now())
+        let (stores, now, defaultZone) = (stores, parts.clock.now(), parts.config.defaultZone)
         return try await parts.database.write { transaction in
             // Read here: what another request changed meanwhile stays.
             guard let server = try stores.servers.server(id, transaction), !server.isDeleted else {
                 throw Self.notFound(id)
             }
+            if let zone = changes.pinnedZone.flatMap(\.self) { try Self.checkPin(server, to: zone, defaultZone) }
             try stores.servers.update(server, changes, at: now, transaction)
             return try stores.servers.server(id, transaction) ?? server
         }
     }
 
+    /// A server that is free of zones may be pinned to the one that it is in; one that is pinned must be unpinned first
+    /// (nova 2.104).
+    private static func checkPin(_ server: Server, to zone: String, _ defaultZone: String) throws {
+        if let pinned = server.pinnedZone {
+            guard pinned == zone else {
+                throw CloudError.conflict(
+                    "Cannot change pinned availability zone directly. Unpin first by setting "
+                        + "pinned_availability_zone to null.")
+            }
+            return
+        }
+        let current = server.zone ?? defaultZone
+        guard current == zone else {
+            throw CloudError.conflict(
+                "Server can only be pinned to its current availability zone '\(current)', but "
+                    + "'\(zone.prefix(64))' was requested.")
+        }
+    }
+
     /// Takes the row from whatever run holds it. Deleting twice is no error.
-    package func delete(_ id: ServerID, for context: CallContext, as policy: PolicyName? = nil) async throws {
+    package func delete(
+        _ id: ServerID, for context: CallContext, as policy: PolicyName? = nil, isForced: Bool = false
+    ) async throws {
         let server = try await server(id, for: context, as: policy)
         try Self.checkLock(server, context)
+        if !isForced, parts.config.reclaimInterval > .zero, try await softDelete(server, context) { return }
         let run: SagaRunID = parts.ids.next()
         let (stores, sagas, now, request) = (stores, sagas, parts.clock.now(), context.requestID)
         let user = context.principal.userID
@@ -185,18 +242,26 @@ package struct ServerEngine: Sendable {
 }
 
 extension ServerEngine {
-    /// Servers that lived at some time of a period, ended ones too; for usage reports, whose rules the routes check.
+    /// A page of the servers that lived at some time of a period, ended ones too; for usage reports, whose rules the
+    /// routes check. Throws `.badRequest` when there is no such `marker`.
     package func servers(
-        livingFrom start: Timestamp, to stop: Timestamp, of project: ProjectID?
+        livingFrom start: Timestamp, to stop: Timestamp, of project: ProjectID?, after marker: ServerID? = nil,
+        limit: Int
     ) async throws -> [Server] {
         let stores = stores
-        return try await parts.database.read { try stores.servers.living(from: start, to: stop, of: project, $0) }
+        return try await parts.database.read {
+            try stores.servers.living(from: start, to: stop, of: project, after: marker, limit: limit, $0)
+        }
     }
 
-    /// Which of `ids` are living servers.
-    package func known(_ ids: Set<String>) async throws -> Set<String> {
+    /// The host of each living server of `ids`; nil: it has none yet.
+    package func places(of ids: Set<String>) async throws -> [String: String?] {
         let stores = stores
         let fates = try await parts.database.read { try stores.servers.fates(of: ids.map { ID($0) }, $0) }
-        return Set(fates.lazy.filter { !$0.isUnknown && !$0.isDeleted }.map(\.id.rawValue))
+        var places: [String: String?] = [:]
+        for fate in fates where !fate.isUnknown && !fate.isDeleted {
+            places.updateValue(fate.host, forKey: fate.id.rawValue)
+        }
+        return places
     }
 }

@@ -38,12 +38,19 @@ package struct ServerGroupEngine: Sendable {
         let group = ServerGroup(
             id: parts.ids.next(), name: name, policy: policy, maximumPerHost: maximumPerHost, projectID: project,
             userID: context.principal.userID, members: [])
-        let (stores, quotas, now) = (parts.stores, parts.quotas, parts.clock.now())
+        let (parts, stores, quotas, now) = (parts, parts.stores, parts.quotas, parts.clock.now())
+        let tooMany = CloudError(
+            .overQuota, "Quota exceeded, too many server groups.", kind: "ServerGroupLimitExceeded")
         try await parts.database.write { transaction in
             try quotas.check(project, ["server_groups": 1], transaction) { _ in
-                CloudError(.overQuota, "Quota exceeded, too many server groups.", kind: "ServerGroupLimitExceeded")
+                tooMany
             } usage: { _ in
                 try stores.groups.count(of: project, transaction)
+            }
+            try parts.checkUserQuota(group.userID, in: project, ["server_groups": 1], transaction) { _ in
+                tooMany
+            } usage: { _ in
+                try stores.groups.count(of: project, user: group.userID, transaction)
             }
             try stores.groups.insert(group, at: now, transaction)
         }

@@ -70,7 +70,7 @@ package struct ServerScheduler: Sendable {
             let hosts = try stores.servers.hosts(of: wanted, transaction)
             // Members without a host are no neighbours yet.
             let placed = Set(hosts.map(\.id))
-            group?.members.removeAll { !placed.contains($0) }
+            group?.members.removeAll { !placed.contains($0) || $0 == request.moving }
             return Facts(
                 hosts: try stores.hosts.all(transaction), zones: try stores.aggregates.zones(transaction),
                 aggregates: request.extraSpecs.isEmpty ? [] : try stores.aggregates.all(transaction),

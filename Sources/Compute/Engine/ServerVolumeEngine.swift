@@ -15,7 +15,7 @@ package struct ServerVolumeEngine: Sendable {
     package init(_ servers: ServerEngine) { self.servers = servers }
 
     /// Where volumes come and go (nova: compute/api.py).
-    private static let states: Set<VMState> = [.active, .paused, .stopped]
+    private static let states: Set<VMState> = [.active, .paused, .stopped, .resized, .shelved, .shelvedOffloaded]
 
     // MARK: Read
 
@@ -65,10 +65,8 @@ package struct ServerVolumeEngine: Sendable {
     ) async throws -> ServerBlockDevice {
         let server = try await servers.server(id, for: context)
         try ServerEngine.checkLock(server, context)
-        try Self.checkState(server, "attach_volume")
-        guard let host = server.host else {
-            throw CloudError.conflict("Instance \(id) is not ready", kind: "InstanceNotReady")
-        }
+        try Self.checkState(server, "attach_volume", context)
+        guard server.host != nil || server.state.vm == .shelvedOffloaded else { throw ServerEngine.notReady(id) }
         guard let volume = try await parts.volumes.volume(request.volume, for: context.principal) else {
             throw Self.noVolume(request.volume)
         }
@@ -85,7 +83,10 @@ package struct ServerVolumeEngine: Sendable {
             throw Self.asBadVolume(error)
         }
         do {
-            try await begin(device, run, host, server, context)
+            let hasHost = try await begin(device, run, server, context)
+            // A server on the shelf gets its volume later, and has it for all others at once (nova:
+            // `_attach_volume_shelved_offloaded`).
+            if !hasHost { try await parts.volumes.complete(attachment, device: device.device ?? "") }
         } catch {
             try await VolumeLeases(parts).release(device, deletesVolume: false)
             throw error
@@ -93,8 +94,13 @@ package struct ServerVolumeEngine: Sendable {
         return device
     }
 
-    private static func checkState(_ server: Server, _ action: String) throws {
+    private static func checkState(_ server: Server, _ action: String, _ context: CallContext) throws {
         guard server.state.task == nil, states.contains(server.state.vm) else {
+            throw ServerEngine.invalidState(server, action)
+        }
+        // nova 2.20: volumes come and go on the shelf, too.
+        let isShelved = server.state.vm == .shelved || server.state.vm == .shelvedOffloaded
+        guard !isShelved || context.microversion >= Microversion(2, 20) else {
             throw ServerEngine.invalidState(server, action)
         }
     }
@@ -144,25 +150,33 @@ package struct ServerVolumeEngine: Sendable {
         }
     }
 
+    /// False: the server is on no host.
     private func begin(
-        _ device: ServerBlockDevice, _ run: SagaRunID, _ host: String, _ server: Server, _ context: CallContext
-    ) async throws {
+        _ device: ServerBlockDevice, _ run: SagaRunID, _ server: Server, _ context: CallContext
+    ) async throws -> Bool {
         let (stores, sagas, now, request) = (parts.stores, servers.sagas, parts.clock.now(), context.requestID)
         let user = context.principal.userID
-        try await parts.database.write { transaction in
+        return try await parts.database.write { transaction in
             guard let server = try stores.servers.server(server.id, transaction), !server.isDeleted else {
                 throw ServerEngine.notFound(server.id)
             }
-            guard server.state.task != .deleting,
+            // Between the look and now it may have come to a host, or left it.
+            guard server.state.task != .deleting, server.host != nil || server.state == ServerState(.shelvedOffloaded),
                 try stores.blockDevices.move(
-                    device.id, from: .reserving, heldBy: run, to: .attaching, holder: run, at: now, transaction)
+                    device.id, from: .reserving, heldBy: run, to: server.host == nil ? .attached : .attaching,
+                    holder: server.host == nil ? nil : run, at: now, transaction)
             else { throw ServerEngine.invalidState(server, "attach_volume") }
             try stores.actions.begin(
                 server.id, action: "attach_volume", event: "compute_attach_volume", request: request, user: user,
                 project: server.projectID, at: now, transaction)
+            guard let host = server.host else {
+                try stores.actions.finish(server.id, request: request, error: nil, host: nil, at: now, transaction)
+                return false
+            }
             try sagas.start(
                 AttachVolumeSaga.self, id: run,
                 ledger: .init(server: server.id, requestID: request, device: device.id, host: host), in: transaction)
+            return true
         }
     }
 
@@ -234,13 +248,14 @@ package struct ServerVolumeEngine: Sendable {
         let device = try await device(of: server, volume)
         guard !device.isRoot else { throw CloudError.badRequest("Cannot detach a root device volume") }
         try ServerEngine.checkLock(server, context)
-        try Self.checkState(server, "detach_volume")
+        try Self.checkState(server, "detach_volume", context)
         try await checkHost(server)
         let run: SagaRunID = parts.ids.next()
         try await claimDetach(device, run)
         let (stores, attachment) = (parts.stores, device.attachment ?? ID(""))
         do {
-            try await parts.volumes.beginDetaching(attachment, for: context.principal)
+            // The volume of a server that is on no host is reserved for it, and not in use.
+            if server.host != nil { try await parts.volumes.beginDetaching(attachment, for: context.principal) }
         } catch {
             let now = parts.clock.now()
             try await parts.database.write {

@@ -15,6 +15,16 @@ package struct HostRequest: Sendable, Codable, Equatable {
     package var sameHostAs: [ServerID] = []
     package var differentHostFrom: [ServerID] = []
     package var groupID: ServerGroupID?
+    /// The hint `query`, where it counts.
+    package var query: String?
+    /// A server that lives already: it is no neighbour of itself.
+    package var moving: ServerID?
+    /// Hosts that it is to leave.
+    package var excludedHosts: [String]?
+    /// The one host that has its disks.
+    package var disksOn: String?
+    /// The guest runs on meanwhile.
+    package var isLive: Bool?
 
     package init() {}
 }
@@ -57,14 +67,28 @@ package struct HostFilter: Sendable {
 
     /// In the order in which they are asked; the first refusal counts.
     package static let all: [HostFilter] = [
-        requestedHost, computeService, availabilityZone, imageProperties, aggregateExtraSpecs, sameHost, differentHost,
-        groupAffinity, groupAntiAffinity,
+        requestedHost, excludedHosts, localDisks, liveMigration, computeService, availabilityZone, imageProperties,
+        aggregateExtraSpecs, sameHost, differentHost, groupAffinity, groupAntiAffinity, query,
     ]
 
     static let requestedHost = HostFilter("RequestedHost") { view, request, _ in
         if let host = request.host, host != view.host.host { return "another host was asked for" }
         if let node = request.node, node != view.host.hypervisor.hostname { return "another hypervisor was asked for" }
         return nil
+    }
+
+    static let excludedHosts = HostFilter("ExcludedHosts") { view, request, _ in
+        request.excludedHosts?.contains(view.host.host) == true ? "the server is to leave it" : nil
+    }
+
+    static let localDisks = HostFilter("LocalDisks") { view, request, _ in
+        guard let host = request.disksOn, host != view.host.host else { return nil }
+        return "the disks of the server are on another host"
+    }
+
+    static let liveMigration = HostFilter("LiveMigration") { view, request, _ in
+        guard request.isLive == true, view.host.hypervisor.takesRunningGuests != true else { return nil }
+        return "its hypervisor does not take guests while they run"
     }
 
     static let computeService = HostFilter("ComputeService") { view, request, _ in
@@ -115,6 +139,12 @@ package struct HostFilter: Sendable {
             }
         }
         return nil
+    }
+
+    static let query = HostFilter("Json") { view, request, _ in
+        guard let text = request.query else { return nil }
+        let isMet = (try? HostQuery.read(text)).map { HostQuery.isMet($0, by: view.variable) }  // read before: it is one
+        return isMet ?? true ? nil : "it does not meet the query of the request"
     }
 
     static let sameHost = HostFilter("SameHost") { view, request, _ in

@@ -58,11 +58,19 @@ package struct MetadataDocuments: Sendable {
 
     // MARK: OpenStack
 
+    /// The first version with `password`.
+    private static let firstPassword = "2013-04-04"
+
+    /// Whether guests of `version` may write their password, and read it again.
+    package static func hasPassword(_ version: String) -> Bool {
+        (version == "latest" || openStackVersions.contains(version)) && has(firstPassword, version)
+    }
+
     /// Names below `openstack/<version>/`.
     package func names(_ version: String) -> [String] {
         var names = ["meta_data.json"]
         if userData != nil { names.append("user_data") }
-        if Self.has("2013-04-04", version) { names.append("password") }
+        if Self.has(Self.firstPassword, version) { names.append("password") }
         if Self.has("2013-10-17", version) { names.append("vendor_data.json") }
         if Self.has("2015-10-15", version) { names.append("network_data.json") }
         if Self.has("2016-10-06", version) { names.append("vendor_data2.json") }

@@ -7,6 +7,16 @@ package enum VMState: String, Sendable, CaseIterable, Codable {
     /// Leaves by `buildFinished`, `buildFailed`, `deleteRequested`.
     case building
     case active, stopped, paused, suspended
+    /// Moved to another flavor or host; what it was before is kept. Leaves by `confirmResize` and `revertResize`.
+    case resized
+    /// Runs from another disk. Leaves by the end of `unrescue`.
+    case rescued
+    /// Off, with an image of its disk made, and still on its host. Leaves by `unshelve` and `shelveOffload`.
+    case shelved
+    /// On no host; a shelved image or its volumes are what is left of it. Leaves by `unshelve`.
+    case shelvedOffloaded = "shelved_offloaded"
+    /// Off, and gone for most eyes until it is reclaimed. Leaves by `restore`.
+    case softDeleted = "soft-delete"
     /// Something must be done: hard reboot, reset or delete leave it.
     case error
     /// The end.
@@ -22,13 +32,38 @@ package enum ServerTask: String, Sendable, CaseIterable, Codable {
     case poweringOn = "powering-on"
     case pausing, unpausing, suspending, resuming
     case imageSnapshot = "image_snapshot"
+    case imageBackup = "image_backup"
+    case updatingPassword = "updating_password"
+    case rebuilding
+    case rebuildBlockDeviceMapping = "rebuild_block_device_mapping"
+    case rebuildSpawning = "rebuild_spawning"
+    case rescuing, unrescuing
+    case shelving
+    case shelvingImageUploading = "shelving_image_uploading"
+    case shelvingOffloading = "shelving_offloading"
+    case unshelving
+    case softDeleting = "soft-deleting"
+    case restoring
+    case resizePrep = "resize_prep"
+    case resizeMigrating = "resize_migrating"
+    case resizeMigrated = "resize_migrated"
+    case resizeFinish = "resize_finish"
+    case resizeConfirming = "resize_confirming"
+    case resizeReverting = "resize_reverting"
+    case migrating
     case deleting
 
     /// Whether the host may start a process of the hypervisor for it.
     package var startsGuest: Bool {
         switch self {
-        case .spawning, .rebooting, .rebootingHard, .poweringOn, .resuming: true
-        case .scheduling, .networking, .poweringOff, .pausing, .unpausing, .suspending, .imageSnapshot, .deleting: false
+        case .spawning, .rebooting, .rebootingHard, .poweringOn, .resuming, .rebuilding, .rebuildBlockDeviceMapping,
+            .rebuildSpawning, .rescuing, .unrescuing, .unshelving, .restoring, .resizeMigrated, .resizeFinish,
+            .resizeReverting, .migrating:
+            true
+        case .scheduling, .networking, .poweringOff, .pausing, .unpausing, .suspending, .imageSnapshot, .imageBackup,
+            .updatingPassword, .shelving, .shelvingImageUploading, .shelvingOffloading, .softDeleting, .resizePrep,
+            .resizeMigrating, .resizeConfirming, .deleting:
+            false
         }
     }
 }
@@ -57,6 +92,12 @@ package enum ServerEvent: Sendable, Hashable {
     case powerFailed(PowerAction.Kind)
     case deleteRequested, deleteFinished
     case imageRequested, imageFinished
+    case workRequested(ServerWork)
+    /// It has come to its next part.
+    case workAdvanced(ServerWork, ServerTask)
+    case workFinished(ServerWork, VMState)
+    /// Leaves what was, or ERROR.
+    case workFailed(ServerWork, VMState)
     /// An administrator says what is true (`os-resetState`).
     case reset(VMState)
     /// The hypervisor says what is true.
@@ -80,6 +121,8 @@ extension ServerState {
             task == nil && [.active, .stopped, .paused, .suspended].contains(vm)
                 ? ServerState(vm, .imageSnapshot) : nil
         case .imageFinished: task == .imageSnapshot ? ServerState(vm) : nil
+        case .workRequested(let work), .workAdvanced(let work, _), .workFinished(let work, _), .workFailed(let work, _):
+            after(work, event)
         case .deleteRequested: vm == .deleted ? nil : ServerState(vm, .deleting)
         case .deleteFinished: task == .deleting ? ServerState(.deleted) : nil
         case .reset(let wanted): vm == .deleted || task == .deleting ? nil : ServerState(wanted)
@@ -104,36 +147,40 @@ extension ServerState {
     package var status: String {
         switch vm {
         case .building: "BUILD"
-        case .active:
-            switch task {
-            case .rebooting: "REBOOT"
-            case .rebootingHard: "HARD_REBOOT"
-            default: "ACTIVE"
-            }
-        case .stopped: "SHUTOFF"
-        case .paused: "PAUSED"
+        case .active: Self.workingStatus(task) ?? "ACTIVE"
+        case .stopped: Self.resizeStatus(task) ?? Self.rebuildStatus(task) ?? "SHUTOFF"
+        case .paused: task == .migrating ? "MIGRATING" : "PAUSED"
         case .suspended: "SUSPENDED"
-        case .error: "ERROR"
+        case .resized: task == .resizeReverting ? "REVERT_RESIZE" : "VERIFY_RESIZE"
+        case .rescued: "RESCUE"
+        case .shelved: "SHELVED"
+        case .shelvedOffloaded: "SHELVED_OFFLOADED"
+        case .softDeleted: "SOFT_DELETED"
+        case .error: Self.rebuildStatus(task) ?? "ERROR"
         case .deleted: "DELETED"
         }
     }
 
-    /// The conditions on state and task that a `status` filter means; nil for a status that does not exist.
-    package static func filter(status: String) -> (vm: VMState?, task: ServerTask?)? {
-        switch status.uppercased() {
-        case "BUILD": (.building, nil)
-        case "ACTIVE": (.active, nil)
-        case "REBOOT": (.active, .rebooting)
-        case "HARD_REBOOT": (.active, .rebootingHard)
-        case "SHUTOFF": (.stopped, nil)
-        case "PAUSED": (.paused, nil)
-        case "SUSPENDED": (.suspended, nil)
-        case "ERROR": (.error, nil)
-        case "DELETED": (.deleted, nil)
-        // Known to upstream, and never the status of a server here.
-        case "PASSWORD", "REBUILD", "MIGRATING", "RESIZE", "VERIFY_RESIZE", "REVERT_RESIZE", "RESCUE", "SOFT_DELETED",
-            "SHELVED", "SHELVED_OFFLOADED":
-            (nil, nil)
+    private static func workingStatus(_ task: ServerTask?) -> String? {
+        switch task {
+        case .rebooting: "REBOOT"
+        case .rebootingHard: "HARD_REBOOT"
+        case .updatingPassword: "PASSWORD"
+        case .migrating: "MIGRATING"
+        default: resizeStatus(task) ?? rebuildStatus(task)
+        }
+    }
+
+    private static func resizeStatus(_ task: ServerTask?) -> String? {
+        switch task {
+        case .resizePrep, .resizeMigrating, .resizeMigrated, .resizeFinish: "RESIZE"
+        default: nil
+        }
+    }
+
+    private static func rebuildStatus(_ task: ServerTask?) -> String? {
+        switch task {
+        case .rebuilding, .rebuildBlockDeviceMapping, .rebuildSpawning: "REBUILD"
         default: nil
         }
     }

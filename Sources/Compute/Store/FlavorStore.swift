@@ -55,16 +55,20 @@ package struct FlavorStore: Sendable {
                         Self.isNumeric(column) ? SQLValue.integer($0.int64(0)) : SQLValue.text($0.text(0))
                     })
             else { throw CloudError.badRequest("marker [\(marker)] not found") }
-            sql +=
-                filter.isDescending
-                ? "AND (\(name: column) < \(value) OR (\(name: column) = \(value) AND id < \(marker)))"
-                : "AND (\(name: column) > \(value) OR (\(name: column) = \(value) AND id > \(marker)))"
+            let beyond: SQL = filter.isDescending ? "<" : ">"
+            sql += "AND (\(name: column), id) \(beyond) (\(value), \(marker))"
         }
         sql += filter.isDescending ? "ORDER BY \(name: column) DESC, id DESC" : "ORDER BY \(name: column), id"
         if pattern == nil { sql += "LIMIT \(filter.limit + 1)" }
-        let flavors = try transaction.query(sql, Self.flavor)
-        guard let pattern else { return flavors }
-        return Array(try flavors.filter { try pattern.matches($0.name) }.prefix(filter.limit + 1))
+        var flavors: [Flavor] = []
+        try transaction.forEach(
+            sql,
+            while: { row in
+                let flavor = try Self.flavor(row)
+                if try pattern?.matches(flavor.name) ?? true { flavors.append(flavor) }
+                return flavors.count <= filter.limit
+            })
+        return flavors
     }
 
     private static func column(_ key: String) throws -> StaticString {

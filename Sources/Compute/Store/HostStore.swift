@@ -23,6 +23,10 @@ package struct HostStore: Sendable {
         try transaction.query("SELECT \(Self.columns) FROM compute_hosts ORDER BY number", Self.host)
     }
 
+    package func hosts(_ names: some Sequence<String>, _ transaction: any Transaction) throws -> [ComputeHost] {
+        try transaction.query("SELECT \(Self.columns) FROM compute_hosts WHERE host IN \(list: names)", Self.host)
+    }
+
     package func host(_ name: String, _ transaction: any Transaction) throws -> ComputeHost? {
         try transaction.first("SELECT \(Self.columns) FROM compute_hosts WHERE host = \(name)", Self.host)
     }
@@ -123,6 +127,8 @@ enum HypervisorText {
         writer.field("diskGiB", info.diskGiB)
         writer.field("cpuInfo", info.cpuInfo)
         writer.field("hostAddress", info.hostAddress)
+        if let initiator = info.initiator { writer.field("initiator", initiator) }
+        if info.takesRunningGuests == true { writer.field("takesRunningGuests", true) }
         writer.endObject()
         return writer.string()
     }
@@ -131,9 +137,12 @@ enum HypervisorText {
         let json = try JSONReader.read(text)
         func number(_ key: String) -> Int { Int(json[key]?.int ?? 0) }
         func string(_ key: String) -> String { json[key]?.string ?? "" }
-        return HypervisorInfo(
+        var info = HypervisorInfo(
             hostname: string("hostname"), type: string("type"), version: number("version"),
             virtualizationType: string("virtualizationType"), vcpus: number("vcpus"), memoryMiB: number("memoryMiB"),
-            diskGiB: number("diskGiB"), cpuInfo: string("cpuInfo"), hostAddress: string("hostAddress"))
+            diskGiB: number("diskGiB"), cpuInfo: string("cpuInfo"), hostAddress: string("hostAddress"),
+            initiator: json["initiator"]?.string)
+        if json["takesRunningGuests"] == true { info.takesRunningGuests = true }
+        return info
     }
 }

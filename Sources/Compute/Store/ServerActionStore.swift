@@ -87,6 +87,17 @@ package struct ServerActionStore: Sendable {
             """)
     }
 
+    /// Whether the event has ended well.
+    package func hasSucceeded(
+        _ server: ServerID, request: String, event: String, _ transaction: any Transaction
+    ) throws -> Bool {
+        try transaction.count(
+            """
+            SELECT COUNT(*) FROM server_action_events
+             WHERE server_id = \(server) AND request_id = \(request) AND name = \(event) AND result = 'Success'
+            """) > 0
+    }
+
     /// Newest first.
     package func list(
         _ server: ServerID, since: Timestamp?, before: Timestamp?, marker: String?, limit: Int,

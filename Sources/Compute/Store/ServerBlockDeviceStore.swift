@@ -173,6 +173,11 @@ package struct ServerBlockDeviceStore: Sendable {
             "UPDATE server_block_devices SET host = \(host) WHERE server_id = \(server) AND volume_id IS NOT NULL")
     }
 
+    /// 0: as the flavor says.
+    package func setSize(_ id: BlockDeviceID, _ size: Int, _ transaction: any Transaction) throws {
+        try transaction.execute("UPDATE server_block_devices SET size = \(size) WHERE id = \(id)")
+    }
+
     package func setShared(_ id: BlockDeviceID, _ isShared: Bool, _ transaction: any Transaction) throws {
         try transaction.execute("UPDATE server_block_devices SET is_shared = \(isShared) WHERE id = \(id)")
     }

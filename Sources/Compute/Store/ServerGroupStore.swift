@@ -37,15 +37,27 @@ package struct ServerGroupStore: Sendable {
         var sql: SQL = "SELECT \(Self.columns) FROM server_groups"
         if let project { sql += "WHERE project_id = \(project)" }
         sql += "ORDER BY created_at, id LIMIT \(limit) OFFSET \(offset)"
-        return try transaction.query(sql, Self.group).map { group in
-            var group = group
-            group.members = try members(of: group.id, transaction)
-            return group
+        var groups = try transaction.query(sql, Self.group)
+        var members: [ServerGroupID: [ServerID]] = [:]
+        for start in stride(from: 0, to: groups.count, by: 500) {
+            let part = groups[start..<min(start + 500, groups.count)].map(\.id)
+            try transaction.forEach(
+                """
+                SELECT group_id, server_id FROM server_group_members WHERE group_id IN \(list: part)
+                 ORDER BY server_id
+                """
+            ) { row in members[row.id(0), default: []].append(row.id(1)) }
         }
+        for index in groups.indices { groups[index].members = members[groups[index].id] ?? [] }
+        return groups
     }
 
-    package func count(of project: ProjectID, _ transaction: any Transaction) throws -> Int {
-        try transaction.count("SELECT COUNT(*) FROM server_groups WHERE project_id = \(project)")
+    package func count(
+        of project: ProjectID, user: UserID? = nil, _ transaction: any Transaction
+    ) throws -> Int {
+        var sql: SQL = "SELECT COUNT(*) FROM server_groups WHERE project_id = \(project)"
+        if let user { sql += "AND user_id = \(user)" }
+        return try transaction.count(sql)
     }
 
     package func insert(_ group: ServerGroup, at time: Timestamp, _ transaction: any Transaction) throws {

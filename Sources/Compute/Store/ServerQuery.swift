@@ -61,11 +61,34 @@ package struct ServerQuery: Sendable {
             case .diskConfig: "disk_config"
             }
         }
+
+        var isNumeric: Bool {
+            switch self {
+            case .createdAt, .updatedAt, .power, .launchIndex, .configDrive, .launchedAt, .terminatedAt: true
+            default: false
+            }
+        }
     }
 
     /// A text column that a pattern filters.
     package enum PatternField: String, Sendable {
         case name, hostname, keyName, description, node, zone, reservationID, flavor, host, accessIPv4, accessIPv6
+
+        var column: StaticString {
+            switch self {
+            case .name: "name"
+            case .hostname: "hostname"
+            case .keyName: "key_name"
+            case .description: "description"
+            case .node: "hypervisor_hostname"
+            case .zone: "zone"
+            case .reservationID: "reservation_id"
+            case .flavor: "flavor_id"
+            case .host: "host"
+            case .accessIPv4: "access_ipv4"
+            case .accessIPv6: "access_ipv6"
+            }
+        }
     }
 
     package var project: ProjectID?
@@ -73,7 +96,7 @@ package struct ServerQuery: Sendable {
     package var ids: [ServerID]?
     package var isDeleted: Bool? = false
     /// Any of these, each a condition on state and task.
-    package var states: [(vm: VMState?, task: ServerTask?)]?
+    package var states: [StateCondition]?
     package var power: PowerState?
     package var flavorID: String?
     package var imageID: String?
@@ -105,19 +128,14 @@ package struct ServerQuery: Sendable {
         if let user { sql += "AND user_id = \(user)" }
         if let ids { sql += "AND id IN \(list: ids)" }
         if let states {
-            var any: SQL = "1 = 0"
-            for (vm, task) in states {
-                guard let vm else { continue }
-                if let task {
-                    any += "OR (vm_state = \(vm.rawValue) AND task_state = \(task.rawValue))"
-                } else if vm == .active {
-                    any +=
-                        "OR (vm_state = 'active' AND COALESCE(task_state, '') NOT IN ('rebooting', 'rebooting_hard'))"
-                } else {
-                    any += "OR vm_state = \(vm.rawValue)"
-                }
+            var any: SQL = states.isEmpty ? "1 = 0" : ""
+            for (index, condition) in states.enumerated() {
+                any += index == 0 ? "(\(Self.sql(condition)))" : "OR (\(Self.sql(condition)))"
             }
             sql += "AND (\(any))"
+        } else {
+            // nova: db/main/api.py, `soft_deleted`
+            sql += "AND vm_state <> \(VMState.softDeleted.rawValue)"
         }
         if let power { sql += "AND power_state = \(power.rawValue)" }
         if let flavorID { sql += "AND flavor_id = \(flavorID)" }
@@ -135,113 +153,94 @@ package struct ServerQuery: Sendable {
         return sql
     }
 
+    private static func sql(_ condition: StateCondition) -> SQL {
+        let vm: SQL = "vm_state = \(condition.vm.rawValue)"
+        switch condition.tasks {
+        case .any: return vm
+        case .only(let tasks): return vm + "AND task_state IN \(list: tasks.map(\.rawValue).sorted())"
+        case .allBut(let tasks):
+            return vm + "AND COALESCE(task_state, '') NOT IN \(list: tasks.map(\.rawValue).sorted())"
+        }
+    }
+
+    /// What has a tag is few, so it is looked up; what has not is many, so each row is asked.
     private var tagConditions: SQL {
         var sql: SQL = ""
-        let of: SQL = "FROM server_tags WHERE server_tags.server_id = servers.id AND tag IN"
-        if !tagsAll.isEmpty { sql += "AND (SELECT COUNT(*) \(of) \(list: tagsAll)) = \(Set(tagsAll).count)" }
-        if !tagsAny.isEmpty { sql += "AND EXISTS (SELECT 1 \(of) \(list: tagsAny))" }
-        if !tagsNotAll.isEmpty { sql += "AND (SELECT COUNT(*) \(of) \(list: tagsNotAll)) < \(Set(tagsNotAll).count)" }
-        if !tagsNotAny.isEmpty { sql += "AND NOT EXISTS (SELECT 1 \(of) \(list: tagsNotAny))" }
+        let having: SQL = "id IN (SELECT server_id FROM server_tags WHERE tag"
+        let own: SQL = "FROM server_tags WHERE server_tags.server_id = servers.id AND tag IN"
+        for tag in Set(tagsAll).sorted() { sql += "AND \(having) = \(tag))" }
+        if !tagsAny.isEmpty { sql += "AND \(having) IN \(list: tagsAny))" }
+        if !tagsNotAll.isEmpty {
+            sql += "AND (SELECT COUNT(*) \(own) \(list: tagsNotAll)) < \(Set(tagsNotAll).count)"
+        }
+        if !tagsNotAny.isEmpty { sql += "AND NOT EXISTS (SELECT 1 \(own) \(list: tagsNotAny))" }
         return sql
     }
 
     /// The order, always ending in the id so that it is total.
-    private var order: [(column: StaticString, isDescending: Bool)] {
-        var order: [(column: StaticString, isDescending: Bool)] = []
-        for (key, isDescending) in sort.isEmpty ? [(key: SortKey.createdAt, isDescending: true)] : sort {
-            order.append((key.column, isDescending))
+    private var order: PageOrder {
+        let sort = sort.isEmpty ? [(key: SortKey.createdAt, isDescending: true)] : sort
+        var keys = sort.map {
+            PageOrder.Key("\(name: $0.key.column)", isText: !$0.key.isNumeric, isDescending: $0.isDescending)
         }
-        order.append(("id", order.last?.isDescending ?? true))
-        return order
-    }
-
-    /// Rows after the marker in this order: larger in the first column that differs.
-    private func after(_ values: [SQLValue]) -> SQL {
-        var sql: SQL = "1 = 0"
-        let order = order
-        for index in order.indices {
-            var part: SQL = "1 = 1"
-            for earlier in 0..<index { part += "AND \(name: order[earlier].column) = \(values[earlier])" }
-            part +=
-                order[index].isDescending
-                ? "AND \(name: order[index].column) < \(values[index])"
-                : "AND \(name: order[index].column) > \(values[index])"
-            sql += "OR (\(part))"
-        }
-        return sql
+        keys.append(PageOrder.Key("id", isText: true, isDescending: sort.last?.isDescending ?? true))
+        return PageOrder(keys)
     }
 
     /// Throws `.badRequest` when the marker is not there. One more than `limit` is read, to know whether more follow.
     package func run(_ transaction: any Transaction) throws -> [Server] {
-        var sql: SQL = "SELECT \(ServerStore.columns) FROM servers WHERE \(conditions)"
+        let order = order
+        var found: SQL = "FROM servers WHERE \(conditions)"
         if let marker {
-            guard let values = try markerValues(marker, transaction) else {
+            guard let values = try markerValues(marker, order, transaction) else {
                 throw CloudError.badRequest("marker [\(marker)] not found")
             }
-            sql += "AND (\(after(values)))"
+            found += "AND \(order.after(values))"
         }
-        sql += "ORDER BY"
-        for (index, part) in order.enumerated() {
-            if index > 0 { sql += "," }
-            sql += part.isDescending ? "\(name: part.column) DESC" : "\(name: part.column) ASC"
+        found += "ORDER BY \(order.clause)"
+        guard patterns.isEmpty else { return try filtered(found, transaction) }
+        // Rows are wide: those of the page alone are read, whatever the engine has to sort.
+        if let limit {
+            found = "FROM servers WHERE id IN (SELECT id \(found) LIMIT \(limit + 1)) ORDER BY \(order.clause)"
         }
-        guard patterns.isEmpty else { return try filtered(sql, transaction) }
-        if let limit { sql += "LIMIT \(limit + 1)" }
         var servers: [Server] = []
         servers.reserveCapacity(min(limit.map { $0 + 1 } ?? 64, 1024))
-        try transaction.forEach(sql) { servers.append(ServerStore.server($0)) }
+        try transaction.forEach("SELECT \(ServerStore.columns) \(found)") { servers.append(ServerStore.server($0)) }
         return servers
     }
 
-    /// Patterns are no business of SQL's: engines differ. Reads until enough rows match.
-    private func filtered(_ sql: SQL, _ transaction: any Transaction) throws -> [Server] {
-        struct Enough: Error {}
-        let tests = try patterns.map { (field: $0.field, matcher: try $0.pattern.compiled()) }
-        var servers: [Server] = []
-        do {
-            try transaction.forEach(sql) { row in
+    /// Patterns are no business of SQL's: engines differ. Reads what they are held against, until enough rows match.
+    private func filtered(_ found: SQL, _ transaction: any Transaction) throws -> [Server] {
+        let matchers = try patterns.map { try $0.pattern.compiled() }
+        var columns: SQL = "id"
+        for (field, _) in patterns { columns += ", \(name: field.column)" }
+        var ids: [ServerID] = []
+        try transaction.forEach(
+            "SELECT \(columns) \(found)",
+            while: { row in
+                for (index, matcher) in matchers.enumerated() {
+                    guard try matcher.matches(row.textOrNil(index + 1) ?? "") else { return true }
+                }
+                ids.append(row.id(0))
+                return limit.map { ids.count <= $0 } ?? true
+            })
+        var servers: [ServerID: Server] = [:]
+        for start in stride(from: 0, to: ids.count, by: 500) {
+            let part = ids[start..<min(start + 500, ids.count)]
+            try transaction.forEach("SELECT \(ServerStore.columns) FROM servers WHERE id IN \(list: part)") { row in
                 let server = ServerStore.server(row)
-                guard try tests.allSatisfy({ try $0.matcher.matches(Self.text(of: $0.field, server)) }) else { return }
-                servers.append(server)
-                if let limit, servers.count > limit { throw Enough() }
+                servers[server.id] = server
             }
-        } catch is Enough {}
-        return servers
-    }
-
-    private static func text(of field: PatternField, _ server: Server) -> String {
-        switch field {
-        case .name: server.name
-        case .hostname: server.hostname
-        case .keyName: server.keyName ?? ""
-        case .description: server.description ?? ""
-        case .node: server.hypervisorHostname ?? ""
-        case .zone: server.zone ?? ""
-        case .reservationID: server.reservationID
-        case .flavor: server.flavor.id
-        case .host: server.host ?? ""
-        case .accessIPv4: server.accessIPv4
-        case .accessIPv6: server.accessIPv6
         }
+        return ids.compactMap { servers[$0] }
     }
 
     /// Within the caller's own rows: a marker of another project is as unknown as one that never was.
-    private func markerValues(_ marker: ServerID, _ transaction: any Transaction) throws -> [SQLValue]? {
-        var sql: SQL = "SELECT"
-        for (index, part) in order.enumerated() {
-            sql += index == 0 ? "\(name: part.column)" : ", \(name: part.column)"
-        }
-        sql += "FROM servers WHERE id = \(marker)"
+    private func markerValues(
+        _ marker: ServerID, _ order: PageOrder, _ transaction: any Transaction
+    ) throws -> [SQLValue]? {
+        var sql: SQL = "SELECT \(order.columns) FROM servers WHERE id = \(marker)"
         if let project { sql += "AND project_id = \(project)" }
-        let numeric: Set<String> = [
-            "created_at", "updated_at", "power_state", "launch_index", "config_drive", "COALESCE(launched_at, 0)",
-            "COALESCE(terminated_at, 0)",
-        ]
-        let order = order
-        return try transaction.first(sql) { row in
-            order.indices.map { index in
-                numeric.contains(order[index].column.description) ? .integer(row.int64(index)) : .text(row.text(index))
-            }
-        }
+        return try transaction.first(sql, order.values)
     }
 }

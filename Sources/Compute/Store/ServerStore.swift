@@ -92,7 +92,7 @@ package struct ServerStore: Sendable {
     ) throws -> (instances: Int, cores: Int, memoryMiB: Int) {
         var sql: SQL = """
             SELECT COUNT(*), COALESCE(SUM(vcpus), 0), COALESCE(SUM(memory_mib), 0) FROM servers
-             WHERE project_id = \(project) AND is_deleted = 0
+             WHERE project_id = \(project) AND is_deleted = 0 AND vm_state <> \(VMState.softDeleted.rawValue)
             """
         if let user { sql += "AND user_id = \(user)" }
         return try transaction.first(sql) { ($0.int(0), $0.int(1), $0.int(2)) } ?? (0, 0, 0)
@@ -104,15 +104,25 @@ package struct ServerStore: Sendable {
             "SELECT \(Self.columns) FROM servers WHERE host = \(host) AND is_deleted = 0", Self.server)
     }
 
+    /// In the order of projects, so that a page has whole projects but for its ends.
     package func living(
-        from start: Timestamp, to stop: Timestamp, of project: ProjectID?, _ transaction: any Transaction
+        from start: Timestamp, to stop: Timestamp, of project: ProjectID?, after marker: ServerID?, limit: Int,
+        _ transaction: any Transaction
     ) throws -> [Server] {
         var sql: SQL = """
             SELECT \(Self.columns) FROM servers
              WHERE created_at < \(stop) AND (terminated_at IS NULL OR terminated_at > \(start))
             """
         if let project { sql += "AND project_id = \(project)" }
-        return try transaction.query(sql + "ORDER BY created_at, id", Self.server)
+        if let marker {
+            guard let last = try server(marker, transaction) else {
+                throw CloudError.badRequest("Marker \(marker.rawValue.prefix(64)) could not be found.")
+            }
+            sql += """
+                AND (project_id, created_at, id) > (\(last.projectID), \(last.createdAt), \(marker))
+                """
+        }
+        return try transaction.query(sql + "ORDER BY project_id, created_at, id LIMIT \(limit)", Self.server)
     }
 
     /// How many living servers each host has.
@@ -210,15 +220,42 @@ package struct ServerStore: Sendable {
         return changed == 1
     }
 
-    /// Where a building server goes. False: another run holds it.
+    /// Where a server goes. `orFree`: also one that no run holds. False: another run holds it.
     package func place(
-        _ id: ServerID, run: SagaRunID, host: String?, node: String?, zone: String?, _ transaction: any Transaction
+        _ id: ServerID, run: SagaRunID, orFree: Bool = false, host: String?, node: String?, zone: String?,
+        _ transaction: any Transaction
     ) throws -> Bool {
-        try transaction.execute(
+        let holders = orFree ? [run.rawValue, ""] : [run.rawValue]
+        return try transaction.execute(
             """
             UPDATE servers SET host = \(host), hypervisor_hostname = \(node), zone = \(zone)
-             WHERE id = \(id) AND saga_run = \(run) AND is_deleted = 0
+             WHERE id = \(id) AND COALESCE(saga_run, '') IN \(list: holders) AND is_deleted = 0
             """) == 1
+    }
+
+    /// It is on no host from now on.
+    package func leaveHost(_ id: ServerID, _ transaction: any Transaction) throws {
+        try transaction.execute(
+            "UPDATE servers SET host = NULL, hypervisor_hostname = NULL, zone = NULL WHERE id = \(id) AND is_deleted = 0"
+        )
+    }
+
+    package func setPinnedZone(_ id: ServerID, _ zone: String?, _ transaction: any Transaction) throws {
+        try transaction.execute("UPDATE servers SET pinned_zone = \(zone) WHERE id = \(id) AND is_deleted = 0")
+    }
+
+    package func setFlavor(_ id: ServerID, _ flavor: FlavorSnapshot, _ transaction: any Transaction) throws {
+        try transaction.execute(
+            """
+            UPDATE servers SET flavor_id = \(flavor.id), flavor_name = \(flavor.name), vcpus = \(flavor.vcpus),
+                   memory_mib = \(flavor.memoryMiB), root_gib = \(flavor.rootGiB), ephemeral_gib = \(flavor.ephemeralGiB),
+                   swap_mib = \(flavor.swapMiB), extra_specs = \(flavor.extraSpecs)
+             WHERE id = \(id) AND is_deleted = 0
+            """)
+    }
+
+    package func setDiskConfig(_ id: ServerID, _ diskConfig: String, _ transaction: any Transaction) throws {
+        try transaction.execute("UPDATE servers SET disk_config = \(diskConfig) WHERE id = \(id) AND is_deleted = 0")
     }
 
     package func setLaunched(_ id: ServerID, at time: Timestamp, _ transaction: any Transaction) throws {
@@ -239,6 +276,17 @@ package struct ServerStore: Sendable {
             """)
     }
 
+    /// The name that the guest finds a card by; nil: none.
+    package func setNetworkTag(
+        _ id: ServerID, port: String, _ tag: String?, _ transaction: any Transaction
+    ) throws {
+        guard let extras = try extras(id, transaction) else { return }
+        var tags = try StoredMap.read(extras.networkTags)
+        guard tags[port] != tag else { return }
+        tags[port] = tag
+        try transaction.execute("UPDATE servers SET network_tags = \(StoredMap.text(tags)) WHERE id = \(id)")
+    }
+
     package func setGuestPassword(_ id: ServerID, _ password: String, _ transaction: any Transaction) throws {
         try transaction.execute("UPDATE servers SET guest_password = \(password) WHERE id = \(id)")
     }
@@ -254,6 +302,8 @@ package struct ServerStore: Sendable {
         try transaction.execute("DELETE FROM server_tags WHERE server_id = \(id)")
         try transaction.execute("DELETE FROM server_group_members WHERE server_id = \(id)")
         try transaction.execute("DELETE FROM compute_console_tokens WHERE server_id = \(id)")
+        try transaction.execute("DELETE FROM server_shelves WHERE server_id = \(id)")
+        try transaction.execute("DELETE FROM server_soft_deletions WHERE server_id = \(id)")
         // Volumes keep their rows until their leases have ended.
         try transaction.execute("DELETE FROM server_block_devices WHERE server_id = \(id) AND volume_id IS NULL")
     }
@@ -265,7 +315,7 @@ package struct ServerStore: Sendable {
     /// Forgets servers that ended before `limit`, except those that a lost host may still have volumes of. Returns how
     /// many.
     package func purge(before limit: Timestamp, _ transaction: any Transaction) throws -> Int {
-        for table in ["server_actions", "server_action_events"] as [StaticString] {
+        for table in ["server_actions", "server_action_events", "server_migrations"] as [StaticString] {
             try transaction.execute(
                 """
                 DELETE FROM \(name: table) WHERE server_id IN

@@ -120,7 +120,8 @@ enum ApplicationCredentialWire {
         writer.field("name", credential.name)
         writer.field("description", credential.description)
         writer.field("project_id", credential.projectID)
-        writer.field("expires_at", credential.expiresAt?.iso8601(fraction: true))
+        // keystone shows this one without a zone.
+        writer.field("expires_at", credential.expiresAt?.iso8601(fraction: true, zone: false))
         writer.field("unrestricted", credential.isUnrestricted)
         if let secret { writer.field("secret", secret.reveal()) }
         writer.array("roles") { writer in

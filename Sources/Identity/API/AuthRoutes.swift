@@ -10,12 +10,14 @@ struct AuthRoutes: Sendable {
     let tokens: TokenEngine
     let reach: ReachEngine
     let catalog: CatalogEngine
+    let federation: FederationEngine
     private let catalogWire = CatalogWire()
 
-    init(tokens: TokenEngine, reach: ReachEngine, catalog: CatalogEngine) {
+    init(tokens: TokenEngine, reach: ReachEngine, catalog: CatalogEngine, federation: FederationEngine) {
         self.tokens = tokens
         self.reach = reach
         self.catalog = catalog
+        self.federation = federation
     }
 
     func register(on routes: inout RouteTable) {
@@ -24,15 +26,24 @@ struct AuthRoutes: Sendable {
         routes.add(.head, "/v3/auth/tokens", object: "identity:check_token", check)
         routes.add(.delete, "/v3/auth/tokens", object: "identity:revoke_token", revoke)
         routes.add(.get, "/v3/auth/catalog", policy: "identity:get_auth_catalog", showCatalog)
-        routes.add(.get, "/v3/auth/projects", policy: "identity:get_auth_projects", listProjects)
-        routes.add(.get, "/v3/auth/domains", policy: "identity:get_auth_domains", listDomains)
+        // The second path of each is its older name.
+        for path in ["/v3/auth/projects", "/v3/OS-FEDERATION/projects"] {
+            routes.add(.get, path, policy: "identity:get_auth_projects", listProjects)
+        }
+        for path in ["/v3/auth/domains", "/v3/OS-FEDERATION/domains"] {
+            routes.add(.get, path, policy: "identity:get_auth_domains", listDomains)
+        }
         routes.add(.get, "/v3/auth/system", policy: "identity:get_auth_system", listSystem)
     }
 
     // MARK: Tokens
 
     private func issue(_ request: APIRequest) async throws -> HTTPResponse {
-        try await response(201, tokens.issue(AuthWire.read(try await request.json())), request)
+        do {
+            return try await response(201, tokens.issue(try await AuthWire.read(request)), request)
+        } catch let needed as MoreMethodsNeeded {
+            return AuthReceiptWire.response(try await tokens.receipt(for: needed))
+        }
     }
 
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
@@ -67,7 +78,8 @@ struct AuthRoutes: Sendable {
         let catalog = hasCatalog ? try await catalogWire.bytes(catalog, origin: request.originURL, for: principal) : nil
         return .json(
             status, headers: ["X-Subject-Token": known.token, "Vary": "X-Auth-Token"],
-            TokenWire.body(known, catalog: catalog))
+            TokenWire.body(
+                known, catalog: catalog, serviceProviders: try await federation.enabledServiceProviders()))
     }
 
     // MARK: What a token could be for

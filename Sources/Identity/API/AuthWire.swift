@@ -9,12 +9,14 @@ enum AuthWire {
     private static let maximumMethods = 8
     private static let length = 0...4096
 
-    static func read(_ body: JSON) throws -> AuthRequest {
+    /// A request may itself be signed, and may bring a receipt of an earlier one.
+    static func read(_ request: APIRequest) async throws -> AuthRequest {
+        let body = try await request.json()
         var auth = try ObjectReader.envelope("auth", in: body, allowsUnknown: true)
         guard var identity = try auth.object("identity", allowsUnknown: true) else { throw auth.missing("identity") }
         guard let names = try identity.strings("methods", 0...maximumMethods) else { throw identity.missing("methods") }
         var seen = Set<String>()
-        let methods = try names.filter { seen.insert($0).inserted }.map { try method($0, &identity) }
+        let methods = try names.filter { seen.insert($0).inserted }.map { try method($0, &identity, request) }
         let scope = try scope(&auth)
         guard !methods.isEmpty else {
             throw CloudError(.unauthorized, "The request you have made requires authentication.")
@@ -24,20 +26,29 @@ enum AuthWire {
                 .unauthorized,
                 "Error authenticating with application credential: Application credentials cannot request a scope.")
         }
-        return AuthRequest(methods: methods, scope: scope)
+        return AuthRequest(
+            methods: methods, scope: scope, receipt: request.http.headers[AuthReceiptWire.header])
     }
 
     // MARK: Methods
 
-    private static func method(_ name: String, _ identity: inout ObjectReader) throws -> AuthRequest.Method {
-        guard ["password", "token", "application_credential"].contains(name) else {
+    private static func method(_ name: String, _ identity: inout ObjectReader, _ request: APIRequest) throws
+        -> AuthRequest.Method
+    {
+        guard AuthMethods.knownNames.contains(name) || name == "saml2" || name == "openid" else {
             throw CloudError(.unauthorized, "Attempted to authenticate with an unsupported method.")
         }
         guard var data = try identity.object(name, allowsUnknown: true) else {
             throw expecting(name, in: "identity")
         }
         switch name {
-        case "token": return .token(try data.requiredString("id", length))
+        // A federated token is made into another one by whichever name its client knows.
+        case "token", "mapped", "saml2", "openid": return .token(try data.requiredString("id", length))
+        case "oauth1": return .oauth1(try OAuth1Proof(request))
+        case "totp":
+            guard var user = try data.object("user", allowsUnknown: true) else { throw expecting("user", in: "totp") }
+            guard let passcode = try user.string("passcode", length) else { throw expecting("passcode", in: "user") }
+            return .totp(try self.user(&user), passcode: Secret(passcode))
         case "password":
             guard var user = try data.object("user", allowsUnknown: true) else {
                 throw expecting("user", in: "password")
@@ -111,7 +122,11 @@ enum AuthWire {
             }
             guard let id else { throw expecting("id or name", in: "project") }
             return .project(.id(ID(id)))
-        default: throw CloudError(.unauthorized, "The request you have made requires authentication.")
+        default:
+            guard var trust = try scope.object("OS-TRUST:trust", allowsUnknown: true),
+                let id = try trust.string("id", length), !id.isEmpty
+            else { throw expecting("trust_id", in: "trust") }
+            return .trust(ID(id))
         }
     }
 

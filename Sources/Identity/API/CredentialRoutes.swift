@@ -20,8 +20,8 @@ struct CredentialRoutes: Sendable {
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let found = try await credentials.list(
-            user: request.queryID("user_id"), type: request.query("type"), for: context)
-        return try ListPage(request, found, id: \.id.rawValue, name: nil).response("credentials") {
+            user: request.queryID("user_id"), type: request.query("type"), try request.listRange(), for: context)
+        return ListPage(request, found, id: \.id.rawValue).response("credentials") {
             Self.write($0, &$1, request.v3URL)
         }
     }

@@ -38,7 +38,7 @@ struct EndpointRoutes: Sendable {
             serviceID: ID(service), regionID: region.flatMap { $0 }, interface: try Self.interface(interface),
             url: try Self.url(url, request))
         draft.makesRegion = makesRegion
-        draft.isEnabled = try body.looseBool("enabled") ?? true
+        draft.isEnabled = try body.bool("enabled") ?? true
         _ = body.value("id")
         draft.extras = try body.extras()
         let endpoint = try await catalog.create(draft, for: context)
@@ -61,7 +61,7 @@ struct EndpointRoutes: Sendable {
         (change.regionID, change.makesRegion) = try region(&body)
         change.interface = try body.string("interface").map(Self.interface)
         change.url = try body.string("url", 0...EndpointURL.maximumLength).map { try Self.url($0, request) }
-        change.isEnabled = try body.looseBool("enabled")
+        change.isEnabled = try body.bool("enabled")
         try body.checkID("id", is: id.rawValue, "endpoint ID")
         change.extras = try body.extras()
         let endpoint = try await catalog.update(id, change, for: context)
@@ -84,7 +84,7 @@ struct EndpointRoutes: Sendable {
         return (old, true)
     }
 
-    private static func interface(_ text: String) throws -> Endpoint.Interface {
+    static func interface(_ text: String) throws -> Endpoint.Interface {
         guard let interface = Endpoint.Interface(rawValue: text) else {
             throw CloudError.badRequest(
                 "Invalid input for field 'interface': '\(text.prefix(64))' is not one of "
@@ -101,7 +101,7 @@ struct EndpointRoutes: Sendable {
         return try EndpointURL("{origin}" + text.dropFirst(origin.count))
     }
 
-    private static func write(_ endpoint: Endpoint, _ writer: inout JSONWriter, _ request: APIRequest) {
+    static func write(_ endpoint: Endpoint, _ writer: inout JSONWriter, _ request: APIRequest) {
         writer.field("id", endpoint.id)
         writer.field("interface", endpoint.interface.rawValue)
         writer.field("region_id", endpoint.regionID)

@@ -25,8 +25,8 @@ struct GroupRoutes: Sendable {
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let found = try await groups.list(
-            domain: request.queryID("domain_id"), name: request.query("name"), for: context)
-        return try ListPage(request, found, id: \.id.rawValue, name: \.name).response("groups") {
+            domain: request.queryID("domain_id"), name: request.query("name"), try request.listRange(), for: context)
+        return ListPage(request, found, id: \.id.rawValue).response("groups") {
             GroupWire.write($0, &$1, request.v3URL)
         }
     }
@@ -59,6 +59,7 @@ struct GroupRoutes: Sendable {
 
     private func listMembers(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let members = try await groups.members(of: request.id("group_id"), for: context)
+            .filter(try PasswordExpiryFilter.all(request))
         return try ListPage(request, members, id: \.id.rawValue, name: \.name).response("users") {
             UserWire.write($0, &$1, request.v3URL)
         }

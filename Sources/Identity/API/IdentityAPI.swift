@@ -18,7 +18,9 @@ package struct IdentityAPI: ServiceAPI {
         enforcer = try PolicyEnforcer(IdentityPolicies.defaults, overrides: policyOverrides)
         var routes = RouteTable()
         VersionRoutes().register(on: &routes)
-        AuthRoutes(tokens: engine.tokens, reach: engine.reach, catalog: engine.catalog).register(on: &routes)
+        AuthRoutes(
+            tokens: engine.tokens, reach: engine.reach, catalog: engine.catalog, federation: engine.federation
+        ).register(on: &routes)
         UserRoutes(users: engine.users, projects: engine.projects).register(on: &routes)
         GroupRoutes(groups: engine.groups).register(on: &routes)
         ProjectRoutes(projects: engine.projects).register(on: &routes)
@@ -34,6 +36,16 @@ package struct IdentityAPI: ServiceAPI {
         EC2CredentialRoutes(credentials: engine.ec2Credentials).register(on: &routes)
         EC2TokenRoutes(tokens: engine.ec2Tokens, catalog: engine.catalog).register(on: &routes)
         LimitRoutes(limits: engine.limits).register(on: &routes)
+        TrustRoutes(trusts: engine.trusts).register(on: &routes)
+        OAuthRoutes(oauth: engine.oauth).register(on: &routes)
+        OAuth2Routes(tokens: engine.tokens).register(on: &routes)
+        EndpointFilterRoutes(filters: engine.endpointFilters).register(on: &routes)
+        PolicyBlobRoutes(policies: engine.policies).register(on: &routes)
+        DomainConfigRoutes(configs: engine.domainConfigs).register(on: &routes)
+        FederationRoutes(federation: engine.federation).register(on: &routes)
+        FederationAuthRoutes(signIn: engine.federatedSignIn, federation: engine.federation).register(on: &routes)
+        ServiceProviderRoutes(federation: engine.federation).register(on: &routes)
+        RevocationEventRoutes().register(on: &routes)
         self.routes = routes
     }
 

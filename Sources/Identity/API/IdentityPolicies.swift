@@ -2,10 +2,11 @@
 import PolicyKit
 
 /// Upstream's defaults (keystone: `common/policies`), rule by rule, for the newest release: without the deprecated
-/// alternatives that older ones added.
+/// alternatives that older ones added. What is of a domain is for tokens of domains, too; the cloud itself is not.
 package enum IdentityPolicies {
     package static let defaults: [PolicyRule] =
         base + tokens + users + groups + projects + domains + roles + grants + catalog + credentials + ec2 + limits
+        + trusts + oauth + endpointFilters + policies + domainConfigs + federation
 
     static let admin = "rule:admin_required"
     static let systemReader = "role:reader and system_scope:all"
@@ -104,25 +105,41 @@ package enum IdentityPolicies {
         ]
     }()
 
-    private static let domains = [
-        PolicyRule(
-            "identity:get_domain",
-            "\(admin) or (\(systemReader)) or token.domain.id:%(target.domain.id)s "
-                + "or token.project.domain.id:%(target.domain.id)s", "Show a domain."),
-        PolicyRule(
-            "identity:list_domains",
-            "\(adminOrSystemReader) or (role:reader and domain_id:%(target.domain.id)s)", "List domains."),
-        PolicyRule("identity:create_domain", admin, "Create a domain."),
-        PolicyRule("identity:update_domain", admin, "Change a domain."),
-        PolicyRule("identity:delete_domain", admin, "Delete a domain."),
-    ]
+    private static let domains =
+        [
+            PolicyRule(
+                "identity:get_domain",
+                "\(admin) or (\(systemReader)) or token.domain.id:%(target.domain.id)s "
+                    + "or token.project.domain.id:%(target.domain.id)s", "Show a domain."),
+            PolicyRule(
+                "identity:list_domains",
+                "\(adminOrSystemReader) or (role:reader and domain_id:%(target.domain.id)s)", "List domains."),
+        ]
+        + [
+            PolicyRule("identity:create_domain", admin, "Create a domain."),
+            PolicyRule("identity:update_domain", admin, "Change a domain."),
+            PolicyRule("identity:delete_domain", admin, "Delete a domain."),
+        ].needing(.system, .project)
 
-    private static let roles = [
-        PolicyRule(
-            "identity:get_role",
-            "(\(adminOrSystemReader)) or (role:manager and rule:domain_managed_target_role)", "Show a role."),
-        PolicyRule(
-            "identity:list_roles", "(\(adminOrSystemReader)) or (role:manager and not domain_id:None)", "List roles."),
+    private static let roles =
+        [
+            PolicyRule(
+                "identity:get_role",
+                "(\(adminOrSystemReader)) or (role:manager and rule:domain_managed_target_role)", "Show a role."),
+            PolicyRule(
+                "identity:list_roles", "(\(adminOrSystemReader)) or (role:manager and not domain_id:None)",
+                "List roles."),
+            PolicyRule(
+                "identity:list_role_assignments",
+                "(\(admin)) or (\(systemReader)) or (role:reader and domain_id:%(target.domain_id)s)",
+                "List who has which role."),
+            PolicyRule(
+                "identity:list_role_assignments_for_tree",
+                "(\(admin)) or (\(systemReader)) or (role:reader and domain_id:%(target.domain_id)s)",
+                "List who has which role in a tree of projects."),
+        ] + roleAdministration.needing(.system, .project)
+
+    private static let roleAdministration = [
         PolicyRule("identity:create_role", admin, "Create a role."),
         PolicyRule("identity:update_role", admin, "Change a role."),
         PolicyRule("identity:delete_role", admin, "Delete a role."),
@@ -137,14 +154,6 @@ package enum IdentityPolicies {
         PolicyRule("identity:delete_implied_role", admin, "Take an implication away."),
         PolicyRule("identity:list_role_inference_rules", adminOrSystemReader, "List all implications."),
         PolicyRule("identity:check_implied_role", adminOrSystemReader, "Check an implication."),
-        PolicyRule(
-            "identity:list_role_assignments",
-            "(\(admin)) or (\(systemReader)) or (role:reader and domain_id:%(target.domain_id)s)",
-            "List who has which role."),
-        PolicyRule(
-            "identity:list_role_assignments_for_tree",
-            "(\(admin)) or (\(systemReader)) or (role:reader and domain_id:%(target.domain_id)s)",
-            "List who has which role in a tree of projects."),
     ]
 
     private static let grants: [PolicyRule] = {
@@ -170,21 +179,28 @@ package enum IdentityPolicies {
                 "identity:list_grants", "(\(admin)) or (\(systemReader)) or \(inOneDomain("reader"))", "List grants."),
             PolicyRule("identity:create_grant", writer, "Give a role."),
             PolicyRule("identity:revoke_grant", writer, "Take a role back."),
-            PolicyRule("identity:list_system_grants_for_user", adminOrSystemReader, "List a user's system roles."),
-            PolicyRule("identity:check_system_grant_for_user", adminOrSystemReader, "Check a user's system role."),
-            PolicyRule("identity:create_system_grant_for_user", admin, "Give a user a system role."),
-            PolicyRule("identity:revoke_system_grant_for_user", admin, "Take a user's system role back."),
-            PolicyRule("identity:list_system_grants_for_group", adminOrSystemReader, "List a group's system roles."),
-            PolicyRule("identity:check_system_grant_for_group", adminOrSystemReader, "Check a group's system role."),
-            PolicyRule("identity:create_system_grant_for_group", admin, "Give a group a system role."),
-            PolicyRule("identity:revoke_system_grant_for_group", admin, "Take a group's system role back."),
-        ]
+        ] + systemGrants.needing(.system, .project)
     }()
+
+    private static let systemGrants = [
+        PolicyRule("identity:list_system_grants_for_user", adminOrSystemReader, "List a user's system roles."),
+        PolicyRule("identity:check_system_grant_for_user", adminOrSystemReader, "Check a user's system role."),
+        PolicyRule("identity:create_system_grant_for_user", admin, "Give a user a system role."),
+        PolicyRule("identity:revoke_system_grant_for_user", admin, "Take a user's system role back."),
+        PolicyRule("identity:list_system_grants_for_group", adminOrSystemReader, "List a group's system roles."),
+        PolicyRule("identity:check_system_grant_for_group", adminOrSystemReader, "Check a group's system role."),
+        PolicyRule("identity:create_system_grant_for_group", admin, "Give a group a system role."),
+        PolicyRule("identity:revoke_system_grant_for_group", admin, "Take a group's system role back."),
+    ]
 
     private static let catalog =
         [
             PolicyRule("identity:get_region", "", "Show a region."),
             PolicyRule("identity:list_regions", "", "List regions."),
+        ] + catalogAdministration.needing(.system, .project)
+
+    private static let catalogAdministration =
+        [
             PolicyRule("identity:get_service", adminOrSystemReader, "Show a service."),
             PolicyRule("identity:list_services", adminOrSystemReader, "List services."),
             PolicyRule("identity:get_endpoint", adminOrSystemReader, "Show an endpoint."),
@@ -196,16 +212,20 @@ package enum IdentityPolicies {
 
     private static let credentials: [PolicyRule] = {
         let owner = "user_id:%(target.credential.user_id)s"
-        let reader = "(\(admin)) or (\(systemReader)) or rule:owner"
         return [
             PolicyRule("identity:get_credential", "(\(admin)) or (\(systemReader)) or \(owner)", "Show a credential."),
             PolicyRule("identity:list_credentials", "(\(admin)) or (\(systemReader)) or \(owner)", "List credentials."),
             PolicyRule("identity:create_credential", "(\(admin)) or \(owner)", "Create a credential."),
             PolicyRule("identity:update_credential", "(\(admin)) or \(owner)", "Change a credential."),
             PolicyRule("identity:delete_credential", "(\(admin)) or \(owner)", "Delete a credential."),
+        ] + applicationCredentials
+    }()
+
+    private static let applicationCredentials: [PolicyRule] = {
+        let reader = "(\(admin)) or (\(systemReader)) or rule:owner"
+        return [
             PolicyRule("identity:get_application_credential", reader, "Show an application credential."),
             PolicyRule("identity:list_application_credentials", reader, "List application credentials."),
-            PolicyRule("identity:create_application_credential", "rule:owner", "Create an application credential."),
             PolicyRule(
                 "identity:delete_application_credential", "rule:admin_or_owner", "Delete an application credential."),
             PolicyRule(
@@ -215,7 +235,9 @@ package enum IdentityPolicies {
             PolicyRule(
                 "identity:delete_access_rule", "(\(systemAdmin)) or user_id:%(target.user.id)s",
                 "Delete an access rule."),
-        ]
+        ].needing(.system, .project)
+            + [PolicyRule("identity:create_application_credential", "rule:owner", "Create an application credential.")]
+            .needing(.project)
     }()
 
     private static let ec2: [PolicyRule] = {
@@ -228,24 +250,29 @@ package enum IdentityPolicies {
                 "identity:ec2_list_credentials", "(\(admin)) or (\(systemReader)) or rule:owner", "List access keys."),
             PolicyRule("identity:ec2_create_credential", writer, "Make an access key."),
             PolicyRule("identity:ec2_delete_credential", writer, "Delete an access key."),
+        ].needing(.system, .project) + [
             PolicyRule("identity:ec2tokens_validate", "rule:service_or_admin", "Take a signed request for a token."),
             PolicyRule("identity:s3tokens_validate", "rule:service_or_admin", "Take a signed S3 request for a token."),
         ]
     }()
 
-    private static let limits = [
-        PolicyRule("identity:get_limit_model", "", "Say how limits are enforced."),
-        PolicyRule(
-            "identity:get_limit",
-            "\(admin) or (\(systemReader)) or (domain_id:%(target.limit.domain.id)s "
-                + "or domain_id:%(target.limit.project.domain_id)s) or (project_id:%(target.limit.project_id)s "
-                + "and not None:%(target.limit.project_id)s)", "Show a limit."),
-        PolicyRule("identity:list_limits", "", "List limits."),
+    private static let limits =
+        [
+            PolicyRule("identity:get_limit_model", "", "Say how limits are enforced."),
+            PolicyRule(
+                "identity:get_limit",
+                "\(admin) or (\(systemReader)) or (domain_id:%(target.limit.domain.id)s "
+                    + "or domain_id:%(target.limit.project.domain_id)s) or (project_id:%(target.limit.project_id)s "
+                    + "and not None:%(target.limit.project_id)s)", "Show a limit."),
+            PolicyRule("identity:list_limits", "", "List limits."),
+            PolicyRule("identity:get_registered_limit", "", "Show a registered limit."),
+            PolicyRule("identity:list_registered_limits", "", "List registered limits."),
+        ] + limitAdministration.needing(.system, .project)
+
+    private static let limitAdministration = [
         PolicyRule("identity:create_limits", admin, "Create limits."),
         PolicyRule("identity:update_limit", admin, "Change a limit."),
         PolicyRule("identity:delete_limit", admin, "Delete a limit."),
-        PolicyRule("identity:get_registered_limit", "", "Show a registered limit."),
-        PolicyRule("identity:list_registered_limits", "", "List registered limits."),
         PolicyRule("identity:create_registered_limits", admin, "Create registered limits."),
         PolicyRule("identity:update_registered_limit", admin, "Change a registered limit."),
         PolicyRule("identity:delete_registered_limit", admin, "Delete a registered limit."),

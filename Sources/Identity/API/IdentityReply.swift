@@ -37,10 +37,38 @@ extension APIRequest {
     }
 }
 
+extension APIRequest {
+    /// How many rows of a list to show at most.
+    func listLimit() throws -> Int {
+        let limit = try queryInt("limit", 0...Int.max) ?? 0
+        return limit == 0 ? ListRange.maximum : min(limit, ListRange.maximum)
+    }
+
+    func listRange() throws -> ListRange {
+        var range = ListRange()
+        for (key, value) in http.query where key.hasPrefix("name__") {
+            let operation = key.dropFirst("name__".count)
+            let ignoresCase = operation.hasPrefix("i")
+            guard
+                let comparison = ListRange.NameTest.Comparison(
+                    rawValue: String(operation.dropFirst(ignoresCase ? 1 : 0)))
+            else { continue }
+            range.names.append(ListRange.NameTest(comparison, value, ignoresCase: ignoresCase))
+        }
+        let direction = query("sort_dir") ?? "asc"
+        guard direction == "asc" || direction == "desc" else {
+            throw CloudError.badRequest("Invalid input for query parameter sort_dir: it must be asc or desc.")
+        }
+        range.isDescending = direction == "desc"
+        range.sortsByID = query("sort_key") == "id"
+        range.marker = query("marker")
+        range.limit = try listLimit()
+        return range
+    }
+}
+
 /// One page of a list, with upstream's filters by comparison, its sorting and its links.
 struct ListPage<Element> {
-    static var maximum: Int { 10_000 }
-
     private let request: APIRequest
     private let elements: [Element]
     private let lastID: String?
@@ -58,10 +86,18 @@ struct ListPage<Element> {
             }
             elements = Array(elements[(index + 1)...])
         }
-        let limit = try request.queryInt("limit", 0...Int.max).flatMap { $0 == 0 ? nil : $0 } ?? Self.maximum
-        isTruncated = elements.count > min(limit, Self.maximum)
-        self.elements = Array(elements.prefix(min(limit, Self.maximum)))
+        let limit = try request.listLimit()
+        isTruncated = elements.count > limit
+        self.elements = Array(elements.prefix(limit))
         lastID = self.elements.last.map(id)
+    }
+
+    /// What the database has cut out already.
+    init(_ request: APIRequest, _ part: ListPart<Element>, id: (Element) -> String) where Element: Sendable {
+        self.request = request
+        elements = part.elements
+        isTruncated = part.isTruncated
+        lastID = elements.last.map(id)
     }
 
     func response(_ key: StaticString, _ write: (Element, inout JSONWriter) -> Void) -> HTTPResponse {

@@ -79,10 +79,8 @@ struct LimitRoutes: Sendable {
 
     private func showModel(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         IdentityReply.one("model") { writer in
-            writer.field("name", "flat")
-            writer.field(
-                "description",
-                "Limit enforcement and validation does not take project hierarchy into consideration.")
+            writer.field("name", limits.model.rawValue)
+            writer.field("description", limits.model.help)
         }
     }
 

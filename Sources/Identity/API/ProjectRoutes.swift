@@ -36,8 +36,8 @@ struct ProjectRoutes: Sendable {
         filter.tagsAny = Self.tagList(request, "tags-any")
         filter.notTags = Self.tagList(request, "not-tags")
         filter.notTagsAny = Self.tagList(request, "not-tags-any")
-        let found = try await projects.list(filter, for: context)
-        return try ListPage(request, found, id: \.id.rawValue, name: \.name).response("projects") {
+        let found = try await projects.list(filter, try request.listRange(), for: context)
+        return ListPage(request, found, id: \.id.rawValue).response("projects") {
             ProjectWire.write($0, &$1, request.v3URL)
         }
     }

@@ -18,7 +18,8 @@ struct RoleAssignmentRoutes: Sendable {
         let isEffective = try flag("effective", request)
         let filter = try filter(request, isEffective: isEffective)
         let listing = try await assignments.list(
-            filter, isEffective: isEffective, includesNames: try flag("include_names", request), for: context)
+            filter, isEffective: isEffective, includesNames: try flag("include_names", request),
+            limit: try request.listLimit(), for: context)
         let rows = listing.assignments
         return try ListPage(request, rows, id: { _ in "" }, name: nil).response("role_assignments") {
             RoleAssignmentWire.write($0, listing.names, &$1, request.v3URL)

@@ -7,8 +7,8 @@ import Synchronization
 /// Shows a token.
 enum TokenWire {
     /// `{"token": {…}}`, with the catalog where there is one to show.
-    static func body(_ known: KnownToken, catalog: [UInt8]?) -> [UInt8] {
-        let start = known.body { open(known.subject) }
+    static func body(_ known: KnownToken, catalog: [UInt8]?, serviceProviders: [ServiceProvider] = []) -> [UInt8] {
+        let start = known.body { open(known.subject, serviceProviders) }
         guard let catalog else { return start + "}}".utf8 }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(start.count + catalog.count + 16)
@@ -20,7 +20,7 @@ enum TokenWire {
     }
 
     /// Everything but the catalog and the two braces at the end.
-    private static func open(_ subject: TokenSubject) -> [UInt8] {
+    private static func open(_ subject: TokenSubject, _ serviceProviders: [ServiceProvider]) -> [UInt8] {
         let principal = subject.principal
         var bytes = JSONWriter.object(capacity: 1024) { writer in
             writer.object("token") { writer in
@@ -29,13 +29,33 @@ enum TokenWire {
                     writer.object("domain") { named(principal.userDomain, &$0) }
                     writer.field("id", principal.userID)
                     writer.field("name", principal.userName)
-                    writer.nullField("password_expires_at")
+                    writer.field(
+                        "password_expires_at", subject.passwordExpiresAt?.iso8601(fraction: true, zone: false))
+                    if let federated = subject.federated { self.federated(federated, &writer) }
                 }
                 writer.field("audit_ids", principal.auditIDs)
                 writer.field("expires_at", principal.expiresAt.iso8601(fraction: true))
                 writer.field("issued_at", principal.issuedAt.iso8601(fraction: true))
                 scope(principal, &writer)
                 if let credential = subject.applicationCredential { applicationCredential(credential, &writer) }
+                if !serviceProviders.isEmpty {
+                    writer.array("service_providers") { writer in
+                        for provider in serviceProviders {
+                            writer.beginObject()
+                            writer.field("auth_url", provider.authURL)
+                            writer.field("id", provider.id)
+                            writer.field("sp_url", provider.url)
+                            writer.endObject()
+                        }
+                    }
+                }
+                if let trust = subject.trust { self.trust(trust, &writer) }
+                if let token = subject.accessToken {
+                    writer.object("OS-OAUTH1") { writer in
+                        writer.field("access_token_id", token.id)
+                        writer.field("consumer_id", token.consumerID)
+                    }
+                }
             }
         }
         bytes.removeLast(2)
@@ -63,6 +83,29 @@ enum TokenWire {
                 named(role, &writer)
                 writer.endObject()
             }
+        }
+    }
+
+    private static func federated(_ user: FederatedUser, _ writer: inout JSONWriter) {
+        writer.object("OS-FEDERATION") { writer in
+            writer.object("identity_provider") { $0.field("id", user.source.providerID) }
+            writer.object("protocol") { $0.field("id", user.source.protocolID) }
+            writer.array("groups") { writer in
+                for group in user.groupIDs {
+                    writer.beginObject()
+                    writer.field("id", group)
+                    writer.endObject()
+                }
+            }
+        }
+    }
+
+    private static func trust(_ trust: Trust, _ writer: inout JSONWriter) {
+        writer.object("OS-TRUST:trust") { writer in
+            writer.field("id", trust.id)
+            writer.object("trustor_user") { $0.field("id", trust.trustorID) }
+            writer.object("trustee_user") { $0.field("id", trust.trusteeID) }
+            writer.field("impersonation", trust.impersonates)
         }
     }
 
@@ -110,7 +153,8 @@ final class CatalogWire: Sendable {
         let catalog = try await engine.catalog()
         let isPerProject = catalog.isPerProject
         let key = Key(
-            origin: origin, projectID: isPerProject ? principal.projectID : nil,
+            origin: origin,
+            projectID: isPerProject || catalog.isSelected(for: principal.projectID) ? principal.projectID : nil,
             userID: isPerProject ? principal.userID : nil)
         let found = rendered.withLock { $0.generation == generation ? $0.bytes[key] : nil }
         if let found { return found }
@@ -127,7 +171,7 @@ final class CatalogWire: Sendable {
     private static func render(_ catalog: Catalog, _ key: Key) -> [UInt8] {
         var writer = JSONWriter(capacity: 4096)
         writer.beginArray()
-        for entry in catalog.entries {
+        for entry in catalog.shown(to: key.projectID) {
             writer.beginObject()
             writer.array("endpoints") { writer in
                 for endpoint in entry.endpoints {

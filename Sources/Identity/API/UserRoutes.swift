@@ -23,10 +23,15 @@ struct UserRoutes: Sendable {
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        var filter = UserFilter(domainID: request.queryID("domain_id"))
+        filter.name = request.query("name")
+        filter.isEnabled = try request.queryBool("enabled")
+        filter.providerID = request.queryID("idp_id")
+        filter.protocolID = request.query("protocol_id")
+        filter.uniqueID = request.query("unique_id")
         let found = try await users.list(
-            domain: request.queryID("domain_id"), name: request.query("name"),
-            isEnabled: try request.queryBool("enabled"), for: context)
-        return try ListPage(request, found, id: \.id.rawValue, name: \.name).response("users") {
+            filter, try request.listRange(), where: try PasswordExpiryFilter.all(request), for: context)
+        return ListPage(request, found, id: \.id.rawValue).response("users") {
             UserWire.write($0, &$1, request.v3URL)
         }
     }
@@ -87,6 +92,34 @@ struct UserRoutes: Sendable {
     }
 }
 
+/// `?password_expires_at=lt:2026-12-01T00:00:00Z`, any number of them (api-ref: list-users).
+enum PasswordExpiryFilter {
+    static func all(_ request: APIRequest) throws -> @Sendable (User) -> Bool {
+        let conditions = try request.queryAll("password_expires_at").map { try condition($0) }
+        return { user in
+            conditions.isEmpty || (user.passwordExpiresAt.map { end in conditions.allSatisfy { $0(end) } } ?? false)
+        }
+    }
+
+    private static func condition(_ text: String) throws -> @Sendable (Timestamp) -> Bool {
+        let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+        let hasOperator = parts.count == 2 && parts[0].allSatisfy(\.isLetter)
+        guard let time = Timestamp(iso8601: hasOperator ? parts[1] : text) else {
+            throw CloudError.badRequest(
+                "Unable to parse date '\(text.prefix(64))' in query parameter password_expires_at.")
+        }
+        switch hasOperator ? parts[0] : "eq" {
+        case "lt": return { $0 < time }
+        case "lte": return { $0 <= time }
+        case "gt": return { $0 > time }
+        case "gte": return { $0 >= time }
+        case "eq": return { $0 == time }
+        case "neq": return { $0 != time }
+        default: throw CloudError.badRequest("Invalid operator: \(parts[0].prefix(16))")
+        }
+    }
+}
+
 enum UserWire {
     static let maximumPasswordLength = 4096
 
@@ -102,7 +135,7 @@ enum UserWire {
         writer.field("enabled", user.isEnabled)
         if let project = user.defaultProjectID { writer.field("default_project_id", project) }
         if let description = user.description { writer.field("description", description) }
-        writer.nullField("password_expires_at")
+        writer.field("password_expires_at", user.passwordExpiresAt?.iso8601(fraction: true, zone: false))
         writer.options(user.options)
         writer.extras(user.extras)
         writer.selfLink("\(base)/users/\(user.id)")

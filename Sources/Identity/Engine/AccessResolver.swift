@@ -12,54 +12,149 @@ struct AccessResolver: Sendable {
     let roles = RoleStore()
     let assignments = AssignmentStore()
     let applicationCredentials = ApplicationCredentialStore()
+    let trusts = TrustStore()
+    let oauth = OAuthStore()
     let credentials = CredentialStore()
     let tokens = TokenStore()
+    let federated = FederatedUserStore()
+    let groups = GroupStore()
 
     /// What a token means now. Throws when it means nothing any more.
     func subject(of payload: TokenPayload, at now: Timestamp, _ tx: any Transaction) throws -> TokenSubject {
         for auditID in payload.auditTexts.prefix(1) where try tokens.isRevoked(auditID, tx) {
             throw IdentityError.unauthorized
         }
-        let (user, domain) = try signedInUser(payload.userID, tx)
-        guard let password = try users.password(of: user.id, tx), password.tokensValidFrom <= payload.issuedAt else {
-            throw IdentityError.unauthorized
-        }
-        var credential: ApplicationCredential?
-        if let id = payload.applicationCredentialID {
-            guard let found = try applicationCredentials.find(id, tx), found.userID == user.id,
-                payload.scope == .project(found.projectID), !found.isExpired(at: now)
-            else { throw IdentityError.unauthorized }
-            credential = found
-        }
-        var bounds: CredentialBounds?
-        if let id = payload.credentialID {
-            guard let found = try credentials.find(id, tx), found.userID == user.id, found.type == EC2Credential.type,
-                let project = found.projectID, payload.scope == .project(project),
-                found.bounds.applicationCredentialID == credential?.id
-            else { throw IdentityError.unauthorized }
-            bounds = found.bounds
-        }
+        let user = try signedInUser(payload, payload.userID, tx)
+        let delegation = try delegation(of: payload, at: now, tx)
+        // Who the token shows: the trustor, where a trust says so.
+        let shown =
+            try delegation.trust.flatMap { trust in
+                trust.impersonates ? try signedInUser(payload, trust.trustorID, tx) : nil
+            } ?? user
+        let credential = delegation.applicationCredential
         var principal = Principal(
-            userID: user.id, userName: user.name,
-            userDomain: Principal.Named(id: domain.id.rawValue, name: domain.name),
+            userID: shown.user.id, userName: shown.user.name,
+            userDomain: Principal.Named(id: shown.domain.id.rawValue, name: shown.domain.name),
             scope: .unscoped, roles: [], auditIDs: payload.auditTexts, methods: payload.methods.names,
             issuedAt: payload.issuedAt, expiresAt: payload.expiresAt,
             applicationCredentialID: credential?.id.rawValue,
-            isRestricted: credential.map { !$0.isUnrestricted } ?? false)
+            isRestricted: credential.map { !$0.isUnrestricted } ?? false,
+            trustID: delegation.trust?.id.rawValue, accessTokenID: delegation.accessToken?.id.rawValue)
         if let rules = credential?.accessRules, !rules.isEmpty { principal.accessRules = rules.map(\.rule) }
         principal.scope = try scope(payload.scope, tx)
-        guard try tokensValidFrom(domain.id, principal.scope, tx) <= payload.issuedAt else {
+        let places = Self.places(principal.scope) + delegation.domains + [user.domain.id]
+        // Disabled and enabled again, a place does not bring its tokens back.
+        guard try projects.tokensValidFrom(places, tx) <= payload.issuedAt else { throw IdentityError.unauthorized }
+        var subject = TokenSubject(principal: principal, applicationCredential: credential)
+        subject.trust = delegation.trust
+        subject.accessToken = delegation.accessToken
+        subject.passwordExpiresAt = shown.user.passwordExpiresAt
+        if payload.methods.contains(.mapped), var federated = try federated.identity(of: shown.user.id, tx) {
+            federated.groupIDs = try groups.groupIDs(of: shown.user.id, tx)
+            subject.federated = federated
+        }
+        guard payload.scope != .unscoped else { return subject }
+        let roleIDs = try effectiveRoleIDs(of: delegation.holder ?? user.user.id, in: payload.scope, tx)
+        subject.principal.roles = try named(try delegation.bounded(roleIDs), tx)
+        guard !subject.principal.roles.isEmpty else { throw IdentityError.unauthorized }
+        return subject
+    }
+
+    /// What a token was made with, where that was less than its user's own word.
+    private struct Delegation {
+        var applicationCredential: ApplicationCredential?
+        var trust: Trust?
+        var accessToken: AccessToken?
+        /// Of the access key that signed the request.
+        var bounds: CredentialBounds?
+        /// Whose roles count, when they are not the user's own: those of the first trustor in the line.
+        var holder: UserID?
+        /// Of everybody in the line.
+        var domains: [ProjectID] = []
+
+        /// Of the roles that the holder has now, those that were handed on. Each delegation takes away; none adds.
+        func bounded(_ current: [RoleID]) throws -> [RoleID] {
+            var roles = current
+            if let applicationCredential { roles = applicationCredential.effectiveRoles(ofUser: roles) }
+            if let accessToken { roles = accessToken.effectiveRoles(ofUser: roles) }
+            if let bounds { roles = bounds.effectiveRoles(ofUser: roles) }
+            if let trust {
+                guard let handed = trust.effectiveRoles(ofTrustor: roles) else {
+                    throw CloudError.forbidden("Trustee has no delegated roles.")
+                }
+                roles = handed
+            }
+            return roles
+        }
+    }
+
+    private func delegation(of payload: TokenPayload, at now: Timestamp, _ tx: any Transaction) throws -> Delegation {
+        var delegation = Delegation()
+        if let id = payload.applicationCredentialID {
+            guard let found = try applicationCredentials.find(id, tx), found.userID == payload.userID,
+                payload.scope == .project(found.projectID), !found.isExpired(at: now)
+            else { throw IdentityError.unauthorized }
+            delegation.applicationCredential = found
+        }
+        if let id = payload.credentialID {
+            guard let found = try credentials.find(id, tx), found.userID == payload.userID,
+                found.type == EC2Credential.type, let project = found.projectID, payload.scope == .project(project),
+                found.bounds.applicationCredentialID == delegation.applicationCredential?.id
+            else { throw IdentityError.unauthorized }
+            delegation.bounds = found.bounds
+        }
+        if let id = payload.accessTokenID {
+            guard let found = try oauth.accessToken(id, tx), found.userID == payload.userID,
+                payload.scope == .project(found.projectID), !found.isExpired(at: now)
+            else { throw IdentityError.unauthorized }
+            delegation.accessToken = found
+        }
+        if let id = payload.trustID {
+            let pedigree = try pedigree(of: id, payload, at: now, tx)
+            delegation.trust = pedigree.first
+            delegation.holder = pedigree.last?.trustorID
+            delegation.domains = try agents(of: pedigree, payload, tx)
+        }
+        return delegation
+    }
+
+    /// The trust, the one that it was made from, and so on to the first.
+    private func pedigree(of id: TrustID, _ payload: TokenPayload, at now: Timestamp, _ tx: any Transaction) throws
+        -> [Trust]
+    {
+        guard let trust = try trusts.find(id, tx), let pedigree = try trusts.pedigree(of: trust, tx),
+            payload.scope == trust.projectID.map({ .project($0) }) ?? .unscoped,
+            pedigree.allSatisfy({ !$0.isExpired(at: now) })
+        else { throw IdentityError.unauthorized }
+        guard trust.trusteeID == payload.userID else { throw CloudError.forbidden("User is not a trustee.") }
+        for (child, parent) in zip(pedigree, pedigree.dropFirst()) { try parent.checkRedelegation(to: child) }
+        return pedigree
+    }
+
+    /// Everybody in the line must be there and enabled. Returns their domains.
+    private func agents(of pedigree: [Trust], _ payload: TokenPayload, _ tx: any Transaction) throws -> [ProjectID] {
+        try pedigree.flatMap { trust in
+            try [trust.trustorID, trust.trusteeID].map { agent in
+                do {
+                    return try signedInUser(payload, agent, tx).domain.id
+                } catch let error as CloudError where error.code == .unauthorized {
+                    throw CloudError.forbidden(
+                        agent == trust.trustorID
+                            ? "Trustor is disabled." : "One of the trust agents is disabled or deleted")
+                }
+            }
+        }
+    }
+
+    /// An enabled user of an enabled domain, who did not end the token.
+    private func signedInUser(_ payload: TokenPayload, _ id: UserID, _ tx: any Transaction) throws
+        -> (user: User, domain: Project)
+    {
+        let (user, domain) = try signedInUser(id, tx)
+        guard let password = try users.password(of: user.id, tx), password.tokensValidFrom <= payload.issuedAt else {
             throw IdentityError.unauthorized
         }
-        guard payload.scope != .unscoped else {
-            return TokenSubject(principal: principal, applicationCredential: credential)
-        }
-        var roleIDs = try effectiveRoleIDs(of: user.id, in: payload.scope, tx)
-        if let credential { roleIDs = credential.effectiveRoles(ofUser: roleIDs) }
-        if let bounds { roleIDs = bounds.effectiveRoles(ofUser: roleIDs) }
-        principal.roles = try named(roleIDs, tx)
-        guard !principal.roles.isEmpty else { throw IdentityError.unauthorized }
-        return TokenSubject(principal: principal, applicationCredential: credential)
+        return (user, domain)
     }
 
     /// An enabled user of an enabled domain.
@@ -89,14 +184,12 @@ struct AccessResolver: Sendable {
         }
     }
 
-    /// When the user's domain, or what the token is for, was last disabled: enabled again, it does not bring tokens back.
-    private func tokensValidFrom(
-        _ userDomain: ProjectID, _ scope: Principal.Scope, _ tx: any Transaction
-    ) throws -> Timestamp {
+    /// What a token is for, and the domain that is in.
+    private static func places(_ scope: Principal.Scope) -> [ProjectID] {
         switch scope {
-        case .unscoped, .system: try projects.tokensValidFrom([userDomain], tx)
-        case .domain(let id, _): try projects.tokensValidFrom([userDomain, id.asProjectID], tx)
-        case .project(let id, _, let domain): try projects.tokensValidFrom([userDomain, id, ProjectID(domain.id)], tx)
+        case .unscoped, .system: []
+        case .domain(let id, _): [id.asProjectID]
+        case .project(let id, _, let domain): [id, ProjectID(domain.id)]
         }
     }
 

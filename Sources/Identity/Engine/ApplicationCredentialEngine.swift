@@ -138,6 +138,11 @@ package struct ApplicationCredentialEngine: Sendable {
     }
 
     private static func refuseRestricted(_ context: CallContext) throws {
+        // It would outlast the trust, the access token or the key (keystone: `_block_delegated_token_app_creds`).
+        guard !context.principal.hasBorrowedRights, !context.principal.isOfAccessKey else {
+            throw CloudError.forbidden(
+                "Cannot manage application credentials with a token issued via delegation.")
+        }
         guard !context.principal.isRestricted else {
             throw CloudError.forbidden(
                 "You are not authorized to perform the requested action: Using method 'application_credential' is not "

@@ -136,13 +136,19 @@ package struct AssignmentEngine: Sendable {
     // MARK: Lists
 
     package func list(
-        _ filter: AssignmentFilter, isEffective: Bool, includesNames: Bool, for context: CallContext
+        _ filter: AssignmentFilter, isEffective: Bool, includesNames: Bool, limit: Int, for context: CallContext
     ) async throws -> AssignmentListing {
         let own = context.principal.domainID
         return try await database.read { tx in
             try context.authorize(try listTarget(filter, context, tx))
-            var found = isEffective ? try effective(filter, tx) : try stored(filter, tx)
-            if let own { found = try found.filter { try isIn(own, $0.assignment.target, tx) } }
+            var found: [EffectiveAssignment]
+            if isEffective {
+                found = try effective(filter, tx)
+                if let own { found = try restrict(found, to: own, tx) }
+                found = Array(found.prefix(limit + 1))
+            } else {
+                found = try stored(filter, in: own, limit: limit + 1, tx)
+            }
             return AssignmentListing(assignments: found, names: includesNames ? try names(of: found, tx) : nil)
         }
     }
@@ -158,19 +164,26 @@ package struct AssignmentEngine: Sendable {
         return target
     }
 
-    private func isIn(_ domain: DomainID, _ target: Assignment.Target, _ tx: any Transaction) throws -> Bool {
-        switch target {
-        case .domain(let id): id == domain
-        case .project(let id): try projects.find(id, tx)?.domainID == domain
-        case .system: false
+    private func restrict(
+        _ rows: [EffectiveAssignment], to domain: DomainID, _ tx: any Transaction
+    ) throws -> [EffectiveAssignment] {
+        let own = Set(try projects.ids(of: domain, tx))
+        return rows.filter { row in
+            switch row.assignment.target {
+            case .domain(let id): id == domain
+            case .project(let id): own.contains(id)
+            case .system: false
+            }
         }
     }
 
     /// As they were given.
-    private func stored(_ filter: AssignmentFilter, _ tx: any Transaction) throws -> [EffectiveAssignment] {
+    private func stored(
+        _ filter: AssignmentFilter, in domain: DomainID?, limit: Int, _ tx: any Transaction
+    ) throws -> [EffectiveAssignment] {
         try assignments.list(
             actors: filter.actor.map { [$0] }, targets: try targets(filter, tx), role: filter.roleID,
-            isInherited: filter.isInherited, tx
+            isInherited: filter.isInherited, in: domain, limit: limit, tx
         ).map { EffectiveAssignment(assignment: $0) }
     }
 
@@ -211,7 +224,7 @@ package struct AssignmentEngine: Sendable {
             switch row.target {
             case .project(let id): below[row.target] = try projects.descendants(of: id, tx).map(\.id)
             case .domain(let id):
-                below[row.target] = try projects.list(ProjectStore.Filter(domainID: id), tx).map(\.id)
+                below[row.target] = try projects.ids(of: id, tx)
             case .system: below[row.target] = []
             }
         }
@@ -220,29 +233,30 @@ package struct AssignmentEngine: Sendable {
             domainRoles: Set(try roles.all(tx).values.filter { $0.domainID != nil }.map(\.id)))
     }
 
+    /// One query for a kind, whatever the number of rows.
     private func names(of rows: [EffectiveAssignment], _ tx: any Transaction) throws -> AssignmentListing.Names {
         var names = AssignmentListing.Names(roles: try roles.all(tx))
-        func note(_ id: ProjectID) throws {
-            if names.projects[id] == nil { names.projects[id] = try projects.find(id, tx) }
-        }
+        var (userIDs, groupIDs): (Set<UserID>, Set<GroupID>) = ([], [])
+        var projectIDs: Set<ProjectID> = []
         for row in rows.map(\.assignment) {
             switch row.actor {
-            case .user(let id):
-                if names.users[id] == nil { names.users[id] = try users.find(id, tx) }
-                if let domain = names.users[id]?.domainID { try note(domain.asProjectID) }
-            case .group(let id):
-                if names.groups[id] == nil { names.groups[id] = try groups.find(id, tx) }
-                if let domain = names.groups[id]?.domainID { try note(domain.asProjectID) }
+            case .user(let id): userIDs.insert(id)
+            case .group(let id): groupIDs.insert(id)
             }
             switch row.target {
-            case .project(let id):
-                try note(id)
-                if let domain = names.projects[id]?.domainID { try note(domain.asProjectID) }
-            case .domain(let id): try note(id.asProjectID)
+            case .project(let id): projectIDs.insert(id)
+            case .domain(let id): projectIDs.insert(id.asProjectID)
             case .system: break
             }
-            if let domain = names.roles[row.roleID]?.domainID { try note(domain.asProjectID) }
+            if let domain = names.roles[row.roleID]?.domainID { projectIDs.insert(domain.asProjectID) }
         }
+        for user in try users.users(userIDs.sorted(), tx) { names.users[user.id] = user }
+        for group in try groups.groups(groupIDs.sorted(), tx) { names.groups[group.id] = group }
+        for project in try projects.projects(projectIDs.sorted(), tx) { names.projects[project.id] = project }
+        var domains = Set(names.users.values.map(\.domainID)).union(names.groups.values.map(\.domainID))
+        domains.formUnion(names.projects.values.compactMap(\.domainID))
+        let missing = domains.map(\.asProjectID).filter { names.projects[$0] == nil }
+        for project in try projects.projects(missing.sorted(), tx) { names.projects[project.id] = project }
         return names
     }
 }

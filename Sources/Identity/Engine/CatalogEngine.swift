@@ -25,13 +25,14 @@ package struct CatalogEngine: Sendable {
     package func catalog() async throws -> Catalog {
         let generation = database.generation.current
         if let catalog = latest.get(generation) { return catalog }
-        let store = store
+        let (store, filters) = (store, EndpointFilterStore())
         let catalog = try await database.read { tx in
-            let endpoints = Dictionary(grouping: try store.endpoints(tx).filter(\.isEnabled), by: \.serviceID)
+            let all = try store.endpoints(tx)
+            let endpoints = Dictionary(grouping: all.filter(\.isEnabled), by: \.serviceID)
             return Catalog(
                 try store.services(tx).filter(\.isEnabled).map { service in
                     Catalog.Entry(service: service, endpoints: endpoints[service.id] ?? [])
-                })
+                }, selections: try filters.selections(of: all, tx))
         }
         latest.set(catalog, generation)
         return catalog

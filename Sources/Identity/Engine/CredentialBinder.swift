@@ -13,7 +13,7 @@ struct CredentialBinder: Sendable {
             return CredentialBounds()
         }
         if holder.isDelegated {
-            // Of this user and this project, or `checkProject` and the rule would have refused.
+            // Of this user and this project, or `checkMaking` and the rule would have refused.
             return CredentialBounds(
                 applicationCredentialID: holder.applicationCredentialID.map { ApplicationCredentialID($0) },
                 roleIDs: holder.roles.map { RoleID($0.id) })
@@ -33,21 +33,26 @@ struct CredentialBinder: Sendable {
         if let id = bounds.applicationCredentialID { credential.bounds.applicationCredentialID = id }
     }
 
-    /// A delegated token reaches what belongs to its project (keystone: `_check_delegation_for_ec2`) and, since a
-    /// secret that can be read can be used, of what signs requests only that which may do no more than itself.
+    /// An application credential reaches the access keys that it made, which end with it. No other delegation reaches any
+    /// credential, and none reaches those of other types: a secret that can be read can be used, and outlasts the
+    /// delegation (keystone: `_require_primary_auth`).
     static func isInReach(_ credential: Credential, of holder: Principal) -> Bool {
         guard holder.isDelegated else { return true }
-        guard credential.projectID == holder.projectID else { return false }
-        guard credential.type.lowercased() == EC2Credential.type else { return true }
-        if let id = holder.applicationCredentialID {
-            return credential.bounds.applicationCredentialID?.rawValue == id
+        guard let id = holder.applicationCredentialID, mayKeep(credential.type, on: credential.projectID, holder) else {
+            return false
         }
-        guard let roles = credential.bounds.roleIDs else { return false }
-        return Set(holder.roles.map(\.id)).isSuperset(of: roles.map(\.rawValue))
+        return credential.bounds.applicationCredentialID?.rawValue == id
     }
 
-    static func checkProject(_ project: ProjectID?, _ holder: Principal) throws {
-        guard !holder.isDelegated || project == holder.projectID else {
+    private static func mayKeep(_ type: String, on project: ProjectID?, _ holder: Principal) -> Bool {
+        !holder.hasBorrowedRights && !holder.isOfAccessKey && type.lowercased() == EC2Credential.type
+            && project == holder.projectID
+    }
+
+    /// Whether `holder` may make a credential of the type, for the project.
+    static func checkMaking(_ type: String, for project: ProjectID?, by holder: Principal) throws {
+        guard holder.isDelegated else { return }
+        guard mayKeep(type, on: project, holder) else {
             throw CloudError.forbidden("You are not authorized to perform the requested action.")
         }
     }
@@ -80,6 +85,9 @@ struct CredentialBinder: Sendable {
 extension Principal {
     /// Acts with rights that somebody handed on, not by having shown who they are.
     package var isDelegated: Bool {
-        applicationCredentialID != nil || methods.contains("ec2credential")
+        applicationCredentialID != nil || hasBorrowedRights || isOfAccessKey
     }
+
+    /// Somebody signed a request with an access key for it.
+    package var isOfAccessKey: Bool { methods.contains("ec2credential") }
 }

@@ -42,10 +42,15 @@ package struct CredentialEngine: Sendable {
     }
 
     /// What the caller may see of what was asked for.
-    package func list(user: UserID?, type: String?, for context: CallContext) async throws -> [Credential] {
+    package func list(
+        user: UserID?, type: String?, _ range: ListRange, for context: CallContext
+    ) async throws -> ListPart<Credential> {
         context.authorizeListing()
-        let found = try await database.read { try store.list(user: user, type: type, $0) }
-        return found.filter { context.allows(context.policy, Self.target($0.userID)) && Self.isInScope($0, context) }
+        return try await database.read { tx in
+            try store.list(user: user, type: type, range, tx) { credential in
+                context.allows(context.policy, Self.target(credential.userID)) && Self.isInScope(credential, context)
+            }
+        }
     }
 
     package func show(_ id: CredentialID, for context: CallContext) async throws -> Credential {
@@ -59,7 +64,7 @@ package struct CredentialEngine: Sendable {
         let made = Credential(
             id: try id(for: draft), userID: draft.userID, projectID: draft.projectID, type: draft.type,
             blob: try CredentialBinder.boundBlob(draft, by: context.principal), extras: draft.extras)
-        try CredentialBinder.checkProject(made.projectID, context.principal)
+        try CredentialBinder.checkMaking(made.type, for: made.projectID, by: context.principal)
         return try await database.write("credential") { tx in
             var credential = made
             try checkReferences(credential, tx)

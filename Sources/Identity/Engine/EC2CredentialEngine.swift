@@ -49,7 +49,7 @@ package struct EC2CredentialEngine: Sendable {
             guard try projects.find(project, tx) != nil else {
                 throw IdentityError.notFound("project", project.rawValue)
             }
-            try CredentialBinder.checkProject(project, holder)
+            try CredentialBinder.checkMaking(EC2Credential.type, for: project, by: holder)
             guard try store.count(of: user, tx) < Credential.maximumPerUser else {
                 throw CloudError.forbidden(
                     "Unable to create additional credentials, maximum of \(Credential.maximumPerUser) already exceeded "

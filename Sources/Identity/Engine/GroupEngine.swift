@@ -11,17 +11,20 @@ package struct GroupEngine: Sendable {
     private let users = UserStore()
     private let projects = ProjectStore()
     private let assignments = AssignmentStore()
+    private let configs = DomainConfigStore()
 
     init(database: IdentityDatabase, ids: IDSource) {
         self.database = database
         self.ids = ids
     }
 
-    package func list(domain: DomainID?, name: String?, for context: CallContext) async throws -> [Group] {
+    package func list(
+        domain: DomainID?, name: String?, _ range: ListRange, for context: CallContext
+    ) async throws -> ListPart<Group> {
         try context.authorize(.listing(context))
         let own = context.principal.domainID
-        if let own, let domain, own != domain { return [] }
-        return try await database.read { try groups.list(domain: domain ?? own, name: name, $0) }
+        if let own, let domain, own != domain { return ListPart() }
+        return try await database.read { try groups.list(domain: domain ?? own, name: name, range, $0) }
     }
 
     package func show(_ id: GroupID, for context: CallContext) async throws -> Group {
@@ -38,6 +41,7 @@ package struct GroupEngine: Sendable {
             guard try projects.findDomain(group.domainID, tx) != nil else {
                 throw IdentityError.notFound("domain", group.domainID.rawValue)
             }
+            guard try !configs.hasDirectory(group.domainID, tx) else { throw IdentityError.readOnlyDirectory }
             guard try groups.list(domain: group.domainID, name: group.name, tx).isEmpty else {
                 throw IdentityError.duplicate("group", "name", group.name)
             }
@@ -49,6 +53,7 @@ package struct GroupEngine: Sendable {
     package func update(_ id: GroupID, _ change: GroupChange, for context: CallContext) async throws -> Group {
         try await database.write("group") { tx in
             var group = try load(id, for: context, tx)
+            guard group.directoryID == nil else { throw IdentityError.readOnlyDirectory }
             if let name = change.name, name != group.name {
                 guard try groups.list(domain: group.domainID, name: name, tx).allSatisfy({ $0.id == id }) else {
                     throw IdentityError.duplicate("group", "name", name)
@@ -65,7 +70,8 @@ package struct GroupEngine: Sendable {
 
     package func delete(_ id: GroupID, for context: CallContext) async throws {
         try await database.write("group") { tx in
-            _ = try load(id, for: context, tx)
+            let group = try load(id, for: context, tx)
+            guard group.directoryID == nil else { throw IdentityError.readOnlyDirectory }
             try remove(id, tx)
         }
     }
@@ -87,6 +93,7 @@ package struct GroupEngine: Sendable {
     package func addMember(_ user: UserID, to id: GroupID, for context: CallContext) async throws {
         try await database.write("group membership") { tx in
             try loadBoth(id, user, for: context, tx)
+            try checkOwn(id, tx)
             try groups.addMember(user, to: id, tx)
         }
     }
@@ -103,6 +110,7 @@ package struct GroupEngine: Sendable {
     package func removeMember(_ user: UserID, from id: GroupID, for context: CallContext) async throws {
         try await database.write("group membership") { tx in
             try loadBoth(id, user, for: context, tx)
+            try checkOwn(id, tx)
             guard try groups.removeMember(user, from: id, tx) else {
                 throw CloudError.notFound("User '\(user)' not found in group '\(id)'")
             }
@@ -111,6 +119,10 @@ package struct GroupEngine: Sendable {
     }
 
     // MARK: Parts
+
+    private func checkOwn(_ id: GroupID, _ tx: any Transaction) throws {
+        guard try groups.find(id, tx)?.directoryID == nil else { throw IdentityError.readOnlyDirectory }
+    }
 
     private func load(_ id: GroupID, for context: CallContext, _ tx: any Transaction) throws -> Group {
         let group = try groups.find(id, tx)

@@ -4,17 +4,19 @@ import DatabaseKit
 import IdentityContract
 import PolicyKit
 
-/// Limits that services may look up here, in the flat model: a project's limit knows nothing of its parent's.
+/// Limits that services may look up here.
 package struct LimitEngine: Sendable {
     let database: IdentityDatabase
     let ids: IDSource
+    package let model: LimitModel
     private let store = LimitStore()
     private let catalog = CatalogStore()
     private let projects = ProjectStore()
 
-    init(database: IdentityDatabase, ids: IDSource) {
+    init(database: IdentityDatabase, ids: IDSource, model: LimitModel) {
         self.database = database
         self.ids = ids
+        self.model = model
     }
 
     // MARK: Registered limits
@@ -120,6 +122,7 @@ package struct LimitEngine: Sendable {
                 resourceName: draft.resourceName, resourceLimit: draft.resourceLimit, description: draft.description)
         }
         return try await database.write("limit") { tx in
+            let limits = try limits.map { try owned($0, tx) }
             for limit in limits {
                 try checkReferences(limit.serviceID, limit.regionID, tx)
                 try checkOwner(limit.owner, tx)
@@ -129,6 +132,8 @@ package struct LimitEngine: Sendable {
                 }
                 try store.insert(limit, tx)
             }
+            // After all are in, so that a request may set a domain's limit and its projects' at once.
+            for limit in limits { try checkTree(limit, tx) }
             return limits
         }
     }
@@ -141,6 +146,7 @@ package struct LimitEngine: Sendable {
             limit.resourceLimit = resourceLimit ?? limit.resourceLimit
             if let description { limit.description = description }
             try store.update(limit, tx)
+            try checkTree(limit, tx)
             return limit
         }
     }
@@ -179,6 +185,53 @@ package struct LimitEngine: Sendable {
             target["target.limit.project.domain_id"] = domain?.rawValue
         }
         return target
+    }
+
+    /// A project's limit is no more than its domain's, and a domain's no less than its projects'
+    /// (keystone: `StrictTwoLevelModel`). -1 is more than any number.
+    private func checkTree(_ limit: Limit, _ tx: any Transaction) throws {
+        guard model == .strictTwoLevel else { return }
+        let filter = LimitStore.Filter(
+            serviceID: limit.serviceID, regionID: limit.regionID, resourceName: limit.resourceName)
+        let peers = try store.list(filter, tx).filter { $0.regionID == limit.regionID }
+        let isWithin: Bool
+        switch limit.owner {
+        case .project(let id):
+            guard let domain = try projects.find(id, tx)?.domainID else { return }
+            let above =
+                try peers.first { $0.owner == .domain(domain) }?.resourceLimit
+                ?? store.registered(filter, tx).first { $0.regionID == limit.regionID }?.defaultLimit
+            isWithin = above.map { LimitModel.amount(limit.resourceLimit) <= LimitModel.amount($0) } ?? true
+        case .domain(let id):
+            let below = Set(try projects.list(ProjectStore.Filter(domainID: id), tx).map { Limit.Owner.project($0.id) })
+            isWithin = peers.allSatisfy { peer in
+                !below.contains(peer.owner)
+                    || LimitModel.amount(peer.resourceLimit) <= LimitModel.amount(limit.resourceLimit)
+            }
+        }
+        guard isWithin else { throw Self.outsideTree(limit) }
+    }
+
+    private static func outsideTree(_ limit: Limit) -> CloudError {
+        let (level, id) =
+            switch limit.owner {
+            case .project(let id): ("project_id", id.rawValue)
+            case .domain(let id): ("domain_id", id.rawValue)
+            }
+        return .forbidden(
+            "Invalid resource limit: The resource limit (\(level): \(id), resource_name: \(limit.resourceName), "
+                + "resource_limit: \(limit.resourceLimit), service_id: \(limit.serviceID), region_id: "
+                + "\(limit.regionID?.rawValue ?? "None")) doesn't satisfy current hierarchy model..")
+    }
+
+    /// A domain that is named as a project is meant as a domain (keystone: `_assert_resource_exist`).
+    private func owned(_ limit: Limit, _ tx: any Transaction) throws -> Limit {
+        guard case .project(let id) = limit.owner, let project = try projects.find(id, tx), project.isDomain else {
+            return limit
+        }
+        var limit = limit
+        limit.owner = .domain(project.asDomainID)
+        return limit
     }
 
     private func checkOwner(_ owner: Limit.Owner, _ tx: any Transaction) throws {

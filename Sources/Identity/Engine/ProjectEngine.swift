@@ -17,15 +17,6 @@ package struct ProjectFilter: Sendable {
     package var notTagsAny: [String]?
 
     package init() {}
-
-    func takes(_ project: Project) -> Bool {
-        let own = Set(project.tags)
-        if let tags, !own.isSuperset(of: tags) { return false }
-        if let tagsAny, own.isDisjoint(with: tagsAny) { return false }
-        if let notTags, own.isSuperset(of: notTags) { return false }
-        if let notTagsAny, !own.isDisjoint(with: notTagsAny) { return false }
-        return true
-    }
 }
 
 /// A project with what is above and below it.
@@ -43,29 +34,34 @@ package struct ProjectEngine: Sendable {
     let ids: IDSource
     let clock: WallClock
     let removal: ProjectRemoval
+    private let maximumDepth: Int
     private let projects = ProjectStore()
     private let reach = ReachableScopes()
     private let users = UserStore()
 
-    init(database: IdentityDatabase, ids: IDSource, clock: WallClock, removal: ProjectRemoval) {
+    init(database: IdentityDatabase, ids: IDSource, clock: WallClock, removal: ProjectRemoval, maximumDepth: Int) {
         self.database = database
         self.ids = ids
         self.clock = clock
         self.removal = removal
+        self.maximumDepth = maximumDepth
     }
 
     // MARK: Read
 
-    package func list(_ filter: ProjectFilter, for context: CallContext) async throws -> [Project] {
+    package func list(
+        _ filter: ProjectFilter, _ range: ListRange, for context: CallContext
+    ) async throws -> ListPart<Project> {
         try context.authorize(.listing(context))
         let own = context.principal.domainID
-        if let own, let domain = filter.domainID, own != domain { return [] }
-        if own != nil && filter.isDomain { return [] }
+        if let own, let domain = filter.domainID, own != domain { return ListPart() }
+        if own != nil && filter.isDomain { return ListPart() }
         return try await database.read { tx in
             let stored = ProjectStore.Filter(
                 domainID: filter.domainID ?? own, parentID: filter.parentID, name: filter.name,
-                isEnabled: filter.isEnabled, isDomain: filter.isDomain)
-            return try projects.list(stored, tx).filter(filter.takes)
+                isEnabled: filter.isEnabled, isDomain: filter.isDomain, tags: filter.tags, tagsAny: filter.tagsAny,
+                notTags: filter.notTags, notTagsAny: filter.notTagsAny)
+            return try projects.list(stored, range, tx)
         }
     }
 
@@ -216,7 +212,7 @@ package struct ProjectEngine: Sendable {
             throw CloudError.badRequest(
                 "cannot create a project in a branch containing a disabled project: \(parentID)")
         }
-        guard line.count < Project.maximumDepth else {
+        guard line.count < maximumDepth else {
             throw CloudError.forbidden("Max hierarchy depth reached for \(parentID) branch.")
         }
         return parent

@@ -15,6 +15,11 @@ struct ProjectRemoval: Sendable {
     private let applicationCredentials = ApplicationCredentialStore()
     private let credentials = CredentialStore()
     private let limits = LimitStore()
+    private let trusts = TrustStore()
+    private let oauth = OAuthStore()
+    private let filters = EndpointFilterStore()
+    private let configs = DomainConfigStore()
+    private let federation = FederationStore()
 
     init(users: UserEngine, groups: GroupEngine) {
         self.users = users
@@ -42,7 +47,7 @@ struct ProjectRemoval: Sendable {
             throw CloudError.forbidden("Cannot delete a domain that is enabled, please disable it first.")
         }
         let id = domain.asDomainID
-        for user in try userStore.list(UserStore.Filter(domainID: id), tx) { try users.remove(user.id, tx) }
+        for user in try userStore.list(UserFilter(domainID: id), tx) { try users.remove(user.id, tx) }
         for group in try groupStore.list(domain: id, name: nil, tx) { try groups.remove(group.id, tx) }
         for project in try projects.list(ProjectStore.Filter(domainID: id), tx) { try remove(project, tx) }
         for role in try roles.list(domain: id, name: nil, tx) { try roles.delete(role.id, tx) }
@@ -55,6 +60,13 @@ struct ProjectRemoval: Sendable {
         try applicationCredentials.deleteAll(on: project.id, tx)
         try credentials.deleteAll(on: project.id, tx)
         try limits.deleteAll(ownedBy: project.id.rawValue, tx)
+        try trusts.deleteAll(on: project.id, tx)
+        try oauth.deleteAll(on: project.id, tx)
+        try filters.deleteAll(on: project.id, tx)
+        if project.isDomain {
+            try configs.deleteAll(of: project.asDomainID, tx)
+            try federation.deleteAll(of: project.asDomainID, tx)
+        }
         try userStore.forgetDefaultProject(project.id, tx)
         try projects.delete(project.id, tx)
     }

@@ -11,15 +11,21 @@ struct ReachableScopes: Sendable {
 
     func projects(of user: UserID, _ tx: any Transaction) throws -> [Project] {
         var found: [ProjectID: Project] = [:]
-        for assignment in try assignments.list(actors: actors(user, tx), tx) {
-            switch (assignment.target, assignment.isInherited) {
-            case (.project(let id), false):
-                if found[id] == nil, let project = try projects.find(id, tx), !project.isDomain { found[id] = project }
-            case (.project(let id), true):
+        let own = try assignments.list(actors: actors(user, tx), tx)
+        let direct = own.compactMap { assignment -> ProjectID? in
+            guard case .project(let id) = assignment.target, !assignment.isInherited else { return nil }
+            return id
+        }
+        for project in try projects.projects(Set(direct).sorted(), tx) where !project.isDomain {
+            found[project.id] = project
+        }
+        for assignment in own where assignment.isInherited {
+            switch assignment.target {
+            case .project(let id):
                 for project in try projects.descendants(of: id, tx) { found[project.id] = project }
-            case (.domain(let id), true):
+            case .domain(let id):
                 for project in try projects.list(ProjectStore.Filter(domainID: id), tx) { found[project.id] = project }
-            default: break
+            case .system: break
             }
         }
         return found.values.sorted { ($0.name.nameKey, $0.id) < ($1.name.nameKey, $1.id) }

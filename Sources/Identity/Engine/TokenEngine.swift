@@ -13,17 +13,24 @@ package struct TokenEngine: Sendable {
     private let keys: KeyRepository
     private let cache: TokenCache
     private let verifier: PasswordVerifier
+    private let login: PasswordLogin
+    private let oauth: OAuthVerifier
+    private let totp: TOTPVerifier
+    private let trusts = TrustStore()
     private let resolver = AccessResolver()
 
     init(
         database: IdentityDatabase, config: IdentityConfig, clock: WallClock, keys: KeyRepository,
-        verifier: PasswordVerifier
+        verifier: PasswordVerifier, login: PasswordLogin
     ) {
         self.database = database
         self.config = config
         self.clock = clock
         self.keys = keys
         self.verifier = verifier
+        self.login = login
+        oauth = OAuthVerifier(database: database, clock: clock)
+        totp = TOTPVerifier(database: database, clock: clock, windows: config.passcodeWindows)
         cache = TokenCache(size: config.tokenCacheSize)
     }
 
@@ -48,7 +55,13 @@ package struct TokenEngine: Sendable {
         }
         guard payload.expiresAt + window > now else { throw IdentityError.unauthorized }
         let resolver = resolver
-        let subject = try await database.read { try resolver.subject(of: payload, at: now, $0) }
+        let subject: TokenSubject
+        do {
+            subject = try await database.read { try resolver.subject(of: payload, at: now, $0) }
+        } catch let error as CloudError where error.code == .forbidden {
+            // Why a trust gives no token is for who asks for one; a token of it is just none any more.
+            throw IdentityError.unauthorized
+        }
         let fresh = KnownToken(token: token, payload: payload, subject: subject, generation: generation)
         cache.insert(fresh)
         return fresh
@@ -58,20 +71,20 @@ package struct TokenEngine: Sendable {
     package func validate(_ token: String, graceful: Bool = false, for context: CallContext) async throws -> KnownToken
     {
         let known = try await foreign(token, graceful: graceful, for: context)
-        try context.authorize(["target.token.user_id": known.payload.userID.rawValue])
+        try context.authorize(["target.token.user_id": known.subject.principal.userID.rawValue])
         return known
     }
 
     package func revoke(_ token: String, for context: CallContext) async throws {
         let known = try await foreign(token, graceful: false, for: context)
-        try context.authorize(["target.token.user_id": known.payload.userID.rawValue])
+        try context.authorize(["target.token.user_id": known.subject.principal.userID.rawValue])
         guard let auditID = known.payload.auditTexts.first else { return }
         let (tokens, expiry) = (TokenStore(), known.payload.expiresAt + config.expiredTokenWindow)
         try await database.write("revocation") { try tokens.revoke(auditID, until: expiry, $0) }
     }
 
-    /// Not found, whoever asks: upstream looks for the token before it looks at the rule (keystone: api/auth.py). A token
-    /// is too long to be guessed.
+    /// Not found, whoever asks: upstream looks for the token before it looks at the rule (keystone: api/auth.py). A
+    /// token is too long to be guessed.
     private func foreign(_ token: String, graceful: Bool, for context: CallContext) async throws -> KnownToken {
         do {
             return try await validate(token, graceful: graceful)
@@ -83,39 +96,24 @@ package struct TokenEngine: Sendable {
 
     // MARK: Issue
 
-    /// Somebody who has shown who they are.
-    private struct SignIn: Sendable {
-        var userID: UserID
-        var methods: AuthMethods = []
-        /// A token made from a token ends when the first one does.
-        var expiresAt: Timestamp?
-        var chainAuditID: [UInt8]?
-        var applicationCredential: (id: ApplicationCredentialID, projectID: ProjectID)?
-        /// The access key that signed the request.
-        var ec2Credential: (id: CredentialID, projectID: ProjectID)?
-        var boundProject: ProjectID? { ec2Credential?.projectID ?? applicationCredential?.projectID }
-    }
-
     /// A new token. Throws `.unauthorized`, one and the same for every reason, when `request` does not hold.
     package func issue(_ request: AuthRequest) async throws -> KnownToken {
         // Before the password is checked: a change meanwhile makes this token an old one.
         let issuedAt = clock.now()
+        var receipt: KnownReceipt?
+        if let text = request.receipt { receipt = try await receipts.read(text) }
         var signIn: SignIn?
-        for method in request.methods {
-            let next = try await check(method)
-            guard var merged = signIn else {
-                signIn = next
-                continue
-            }
-            guard merged.userID == next.userID else { throw IdentityError.unauthorized }
-            merged.methods.formUnion(next.methods)
-            merged.expiresAt = [merged.expiresAt, next.expiresAt].compactMap { $0 }.min()
-            merged.chainAuditID = merged.chainAuditID ?? next.chainAuditID
-            merged.applicationCredential = merged.applicationCredential ?? next.applicationCredential
-            merged.ec2Credential = merged.ec2Credential ?? next.ec2Credential
-            signIn = merged
+        // Passcodes come last: what was shown before them counts.
+        for method in request.methods.filter({ $0.kind != .totp }) + request.methods.filter({ $0.kind == .totp }) {
+            let next = try await check(method, proven: signIn?.proven ?? receipt?.proven)
+            signIn = try signIn?.joined(by: next) ?? next
         }
-        guard let signIn else { throw IdentityError.unauthorized }
+        guard var signIn else { throw IdentityError.unauthorized }
+        if let receipt {
+            guard receipt.userID == signIn.userID else { throw IdentityError.unauthorized }
+            signIn.methods.formUnion(receipt.methods)
+            signIn.provenAt = receipt.provenAt
+        }
         return try await issue(signIn, request.scope, at: issuedAt)
     }
 
@@ -130,26 +128,43 @@ package struct TokenEngine: Sendable {
         return try await issue(signIn, .project(.id(project)), at: time)
     }
 
+    /// An unscoped token for whom an identity provider vouched.
+    func issue(mapped user: UserID, until end: Timestamp, at time: Timestamp) async throws -> KnownToken {
+        var signIn = SignIn(userID: user, methods: .mapped)
+        signIn.expiresAt = end
+        return try await issue(signIn, .unscoped, at: time)
+    }
+
     private func issue(_ signIn: SignIn, _ wanted: AuthRequest.Scope?, at issuedAt: Timestamp) async throws
         -> KnownToken
     {
         let generation = database.generation.current
         let (resolver, lifetime) = (resolver, config.tokenLifetime)
         let (payload, subject) = try await database.read { tx in
-            let scope = try Self.scope(wanted, of: signIn, resolver, tx)
-            let payload = TokenPayload(
-                userID: signIn.userID, methods: signIn.methods, scope: scope,
-                applicationCredentialID: signIn.applicationCredential?.id, credentialID: signIn.ec2Credential?.id,
-                issuedAt: issuedAt,
-                expiresAt: signIn.expiresAt ?? issuedAt + lifetime,
-                auditIDs: [SecureRandom.bytes(TokenPayload.auditIDByteCount)] + (signIn.chainAuditID.map { [$0] } ?? [])
-            )
-            let (user, _) = try resolver.signedInUser(signIn.userID, tx)
+            let (user, domain) = try resolver.signedInUser(signIn.userID, tx)
             // The user's rules for signing in were met when the access key was made.
             guard signIn.ec2Credential != nil || user.isSatisfied(by: Set(signIn.methods.names)) else {
+                guard signIn.mayContinue else { throw IdentityError.unauthorized }
+                throw MoreMethodsNeeded(
+                    user: user, domain: domain, methods: signIn.methods, provenAt: signIn.provenAt ?? issuedAt)
+            }
+            try signIn.checkProof(resolver, tx)
+            let (scope, trust) = try signIn.scope(wanted, resolver, tx)
+            let expiresAt = signIn.expiresAt ?? issuedAt + lifetime
+            let payload = TokenPayload(
+                userID: signIn.userID, methods: signIn.methods, scope: scope,
+                applicationCredentialID: signIn.applicationCredential?.id, trustID: trust?.id,
+                accessTokenID: signIn.accessToken?.id, credentialID: signIn.ec2Credential?.id, issuedAt: issuedAt,
+                expiresAt: trust?.expiresAt.map { min($0, expiresAt) } ?? expiresAt,
+                auditIDs: [SecureRandom.bytes(TokenPayload.auditIDByteCount)] + (signIn.chainAuditID.map { [$0] } ?? [])
+            )
+            return (payload, try resolver.subject(of: payload, at: issuedAt, tx))
+        }
+        if let trust = subject.trust, trust.remainingUses != nil {
+            let trusts = trusts
+            guard try await database.note({ try trusts.consumeUse(of: trust.id, $0) }) else {
                 throw IdentityError.unauthorized
             }
-            return (payload, try resolver.subject(of: payload, at: issuedAt, tx))
         }
         let token = try await keys.fernet().seal(payload.encoded(), at: issuedAt, padded: false)
         let known = KnownToken(token: token, payload: payload, subject: subject, generation: generation)
@@ -157,17 +172,31 @@ package struct TokenEngine: Sendable {
         return known
     }
 
-    private func check(_ method: AuthRequest.Method) async throws -> SignIn {
+    /// What somebody gets who has shown some of the methods that their rules ask for.
+    package func receipt(for needed: MoreMethodsNeeded) async throws -> AuthReceipt {
+        try await receipts.issue(needed)
+    }
+
+    private var receipts: ReceiptOffice { ReceiptOffice(keys: keys, clock: clock, lifetime: config.receiptLifetime) }
+
+    private func check(_ method: AuthRequest.Method, proven: UserID?) async throws -> SignIn {
         let resolver = resolver
         switch method {
         case .password(let reference, let password):
-            let found = try await database.read { tx -> (UserID, String?)? in
-                guard let user = try resolver.find(reference, tx) else { return nil }
-                return (user.id, try resolver.users.password(of: user.id, tx)?.hash)
+            let (user, stored) = try await login.check(reference, password)
+            guard !login.policy.isExpired(stored, user.options, at: clock.now()) else {
+                throw CloudError(
+                    .unauthorized, "The password is expired and needs to be changed for user: \(user.id).")
             }
-            let isRight = try await verifier.verify(password, found?.1, of: found?.0.rawValue ?? "")
-            guard isRight, let found else { throw IdentityError.unauthorized }
-            return SignIn(userID: found.0, methods: .password)
+            return SignIn(userID: user.id, methods: .password)
+        case .totp(let reference, let passcode):
+            return SignIn(userID: try await totp.check(reference, passcode, proven: proven), methods: .totp)
+        case .oauth1(let proof):
+            let access = try await oauth.check(proof)
+            var signIn = SignIn(userID: access.userID, methods: .oauth1)
+            signIn.expiresAt = access.expiresAt.map { min($0, clock.now() + config.tokenLifetime) }
+            signIn.accessToken = (access.id, access.projectID)
+            return signIn
         case .applicationCredential(let reference, let secret):
             let found = try await database.read { tx -> (ApplicationCredential, String?)? in
                 guard let credential = try resolver.find(reference, tx) else { return nil }
@@ -181,57 +210,37 @@ package struct TokenEngine: Sendable {
                 userID: credential.userID, methods: .applicationCredential, expiresAt: expiry(of: credential),
                 applicationCredential: (credential.id, credential.projectID))
         case .token(let token):
-            let known = try await validate(token)
+            let known = try await presented(token)
             let credential = known.subject.applicationCredential
+            // Upstream's words (keystone: `token_authenticate`).
+            if known.payload.trustID != nil || known.payload.accessTokenID != nil {
+                let kind = known.payload.trustID == nil ? "OAuth" : "trust"
+                throw CloudError.forbidden(
+                    "You are not authorized to perform the requested action: Using \(kind)-scoped token to create "
+                        + "another token. Create a new \(kind)-scoped token instead.")
+            }
             return SignIn(
                 userID: known.payload.userID, methods: known.payload.methods.union(.token),
                 expiresAt: known.payload.expiresAt, chainAuditID: known.payload.auditIDs.last,
                 applicationCredential: credential.map { ($0.id, $0.projectID) },
                 ec2Credential: known.payload.credentialID.flatMap { id in
                     known.subject.principal.projectID.map { (id, $0) }
-                })
+                },
+                isOfSystem: known.payload.scope == .system)
+        }
+    }
+
+    /// A token that somebody signs in with is not found when it is none any more (keystone: `TokenNotFound`).
+    private func presented(_ token: String) async throws -> KnownToken {
+        do {
+            return try await validate(token)
+        } catch let error as CloudError where error.code == .unauthorized {
+            throw CloudError.notFound("Failed to validate token.")
         }
     }
 
     /// No later than the credential's own end.
     private func expiry(of credential: ApplicationCredential) -> Timestamp? {
         credential.expiresAt.map { min($0, clock.now() + config.tokenLifetime) }
-    }
-
-    private static func scope(
-        _ wanted: AuthRequest.Scope?, of signIn: SignIn, _ resolver: AccessResolver, _ tx: any Transaction
-    ) throws -> TokenScope {
-        let scope: TokenScope
-        switch wanted {
-        case .unscoped: scope = .unscoped
-        case .system: scope = .system
-        case .domain(let reference):
-            guard let domain = try resolver.find(reference, tx), domain.isDomain else {
-                throw IdentityError.unauthorized
-            }
-            scope = .domain(domain.asDomainID)
-        case .project(let reference):
-            guard let project = try resolver.find(reference, tx) else { throw IdentityError.unauthorized }
-            scope = .project(project.id)
-        case nil:
-            if let project = signIn.boundProject { return .project(project) }
-            return try defaultScope(of: signIn.userID, resolver, tx)
-        }
-        // A delegation acts on its project and nowhere else, whatever its token is made into.
-        if let project = signIn.boundProject, scope != .project(project) { throw IdentityError.unauthorized }
-        return scope
-    }
-
-    /// The user's default project while it can be worked in; otherwise no scope (keystone:
-    /// `_check_and_set_default_scoping`).
-    private static func defaultScope(of user: UserID, _ resolver: AccessResolver, _ tx: any Transaction) throws
-        -> TokenScope
-    {
-        guard let id = try resolver.users.find(user, tx)?.defaultProjectID,
-            let project = try resolver.projects.find(id, tx), project.isEnabled, let domainID = project.domainID,
-            try resolver.projects.findDomain(domainID, tx)?.isEnabled == true,
-            try !resolver.effectiveRoleIDs(of: user, in: .project(id), tx).isEmpty
-        else { return .unscoped }
-        return .project(id)
     }
 }

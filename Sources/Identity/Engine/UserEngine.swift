@@ -8,7 +8,7 @@ import SecurityKit
 package struct UserEngine: Sendable {
     let database: IdentityDatabase
     let hasher: PasswordHasher
-    let verifier: PasswordVerifier
+    let login: PasswordLogin
     let clock: WallClock
     let ids: IDSource
     private let users = UserStore()
@@ -17,28 +17,35 @@ package struct UserEngine: Sendable {
     private let assignments = AssignmentStore()
     private let applicationCredentials = ApplicationCredentialStore()
     private let credentials = CredentialStore()
+    private let trusts = TrustStore()
+    private let oauth = OAuthStore()
+    private let configs = DomainConfigStore()
+    private var policy: PasswordPolicy { login.policy }
 
     init(
-        database: IdentityDatabase, hasher: PasswordHasher, verifier: PasswordVerifier, clock: WallClock, ids: IDSource
+        database: IdentityDatabase, hasher: PasswordHasher, login: PasswordLogin, clock: WallClock, ids: IDSource
     ) {
         self.database = database
         self.hasher = hasher
-        self.verifier = verifier
+        self.login = login
         self.clock = clock
         self.ids = ids
     }
 
     // MARK: Read
 
-    package func list(domain: DomainID?, name: String?, isEnabled: Bool?, for context: CallContext) async throws
-        -> [User]
-    {
+    package func list(
+        _ filter: UserFilter, _ range: ListRange, where isWanted: @escaping @Sendable (User) -> Bool,
+        for context: CallContext
+    ) async throws -> ListPart<User> {
         try context.authorize(.listing(context))
-        let own = context.principal.domainID
-        if let own, let domain, own != domain { return [] }
-        let users = users
-        return try await database.read {
-            try users.list(UserStore.Filter(domainID: domain ?? own, name: name, isEnabled: isEnabled), $0)
+        var filter = filter
+        if let own = context.principal.domainID {
+            if let domain = filter.domainID, own != domain { return ListPart() }
+            filter.domainID = own
+        }
+        return try await database.read { [users, filter] in
+            try users.list(filter, range, $0, isWanted: isWanted)
         }
     }
 
@@ -60,27 +67,34 @@ package struct UserEngine: Sendable {
 
     package func create(_ draft: UserDraft, for context: CallContext) async throws -> User {
         try context.authorize(["target.user.domain_id": draft.domainID.rawValue])
-        return try await make(draft, id: ids.nextHex())
+        if let password = draft.password { try policy.check(password) }
+        return try await make(draft, id: ids.nextHex(), by: .administrator)
     }
 
     /// For the bootstrap, too, which asks nobody.
-    func make(_ draft: UserDraft, id: UserID) async throws -> User {
+    func make(_ draft: UserDraft, id: UserID, by setter: PasswordPolicy.Setter = .bootstrap) async throws -> User {
         try draft.extras.checkSize()
-        let user = User(
+        let now = clock.now()
+        var user = User(
             id: id, domainID: draft.domainID, name: draft.name, isEnabled: draft.isEnabled,
             description: draft.description, defaultProjectID: draft.defaultProjectID, options: draft.options,
-            extras: draft.extras, createdAt: clock.now())
-        var hash: String?
-        if let password = draft.password { hash = try await hasher.hash(password) }
-        return try await database.write("user") { [hash] tx in
+            extras: draft.extras, createdAt: now)
+        var password: NewPassword?
+        if let secret = draft.password {
+            password = policy.password(try await hasher.hash(secret), for: draft.options, by: setter, at: now)
+        }
+        user.passwordExpiresAt = password?.expiresAt
+        return try await database.write("user") { [user, password] tx in
             guard try projects.findDomain(user.domainID, tx) != nil else {
                 throw IdentityError.notFound("domain", user.domainID.rawValue)
             }
+            guard try !configs.hasDirectory(user.domainID, tx) else { throw IdentityError.readOnlyDirectory }
             try checkDefaultProject(user.defaultProjectID, tx)
             guard try users.find(named: user.name, in: user.domainID, tx) == nil else {
                 throw IdentityError.duplicate("user", "name", user.name)
             }
-            try users.insert(user, passwordHash: hash, tx)
+            try users.insert(user, password, tx)
+            if policy.inactivity != nil { try users.recordActivity(of: id, at: now, tx) }
             return user
         }
     }
@@ -89,10 +103,14 @@ package struct UserEngine: Sendable {
         // Before a hash is paid for.
         _ = try await show(id, for: context)
         var hash: String?
-        if case .some(.some(let password)) = change.password { hash = try await hasher.hash(password) }
+        if case .some(.some(let password)) = change.password {
+            try policy.check(password)
+            hash = try await hasher.hash(password)
+        }
         let now = clock.now()
         return try await database.write("user") { [hash] tx in
             var user = try load(id, for: context, tx)
+            guard user.directoryID == nil else { throw IdentityError.readOnlyDirectory }
             if let name = change.name, name != user.name {
                 if let other = try users.find(named: name, in: user.domainID, tx), other.id != id {
                     throw IdentityError.duplicate("user", "name", name)
@@ -109,7 +127,15 @@ package struct UserEngine: Sendable {
             user.extras.merge(change.extras)
             try user.extras.checkSize()
             try users.update(user, tx)
-            if change.password != nil { try users.setPasswordHash(hash, of: id, tx) }
+            if change.password != nil {
+                let password = hash.map { policy.password($0, for: user.options, by: .administrator, at: now) }
+                try users.setPassword(password, of: id, remembering: policy.history, tx)
+                user.passwordExpiresAt = password?.expiresAt
+            }
+            if change.isEnabled == true {
+                try users.forgetFailures(of: id, tx)
+                if policy.inactivity != nil { try users.recordActivity(of: id, at: now, tx) }
+            }
             if change.password != nil || change.isEnabled == false { try users.revokeTokens(of: id, before: now, tx) }
             return user
         }
@@ -117,7 +143,8 @@ package struct UserEngine: Sendable {
 
     package func delete(_ id: UserID, for context: CallContext) async throws {
         try await database.write("user") { tx in
-            _ = try load(id, for: context, tx)
+            let user = try load(id, for: context, tx)
+            guard user.directoryID == nil else { throw IdentityError.readOnlyDirectory }
             try remove(id, tx)
         }
     }
@@ -127,26 +154,51 @@ package struct UserEngine: Sendable {
         try assignments.deleteAll(of: .user(id), tx)
         try applicationCredentials.deleteAll(of: id, tx)
         try credentials.deleteAll(of: id, tx)
+        try trusts.deleteAll(of: id, tx)
+        try oauth.deleteAll(of: id, tx)
         try users.delete(id, tx)
     }
 
     /// By the user, who knows the old password; no token is needed (keystone: `UserChangePasswordResource`).
     package func changePassword(of id: UserID, from old: Secret, to new: Secret) async throws {
-        let known = try await database.read { tx in (try users.find(id, tx), try users.password(of: id, tx)) }
-        let isRight = try await verifier.verify(old, known.1?.hash, of: id.rawValue)
-        guard isRight, let user = known.0, user.isEnabled else { throw IdentityError.unauthorized }
+        // A password that has come to its end is good for being changed.
+        let (user, known) = try await login.check(.id(id), old)
+        guard user.isEnabled else { throw IdentityError.unauthorized }
+        guard user.directoryID == nil else { throw IdentityError.readOnlyDirectory }
         guard !user.options.isSet("lock_password") else {
             throw CloudError.badRequest(
                 "Password validation error: You cannot change your password at this time due to password policy "
                     + "disallowing password changes. Please contact your administrator to reset your password.")
         }
-        let hash = try await hasher.hash(new)
-        let (now, oldHash) = (clock.now(), known.1?.hash)
+        try policy.check(new)
+        let now = clock.now()
+        try policy.checkAge(known, at: now)
+        let count = policy.history
+        for hash in count == 0 ? [] : try await database.read({ try users.passwordHistory(of: id, count, $0) }) {
+            guard try await !hasher.verify(new, hash) else { throw policy.repeated }
+        }
+        let password = policy.password(try await hasher.hash(new), for: user.options, by: .user, at: now)
         try await database.write("user") { tx in
             // Somebody else changed it meanwhile: the old password is no longer the old password.
-            guard try users.password(of: id, tx)?.hash == oldHash else { throw IdentityError.unauthorized }
-            try users.setPasswordHash(hash, of: id, tx)
+            guard try users.password(of: id, tx)?.hash == known.hash else { throw IdentityError.unauthorized }
+            try users.setPassword(password, of: id, remembering: count, tx)
             try users.revokeTokens(of: id, before: now, tx)
+        }
+    }
+
+    /// Disables accounts that nobody has signed in to for too long; may be repeated at any time.
+    func disableUnused() async throws {
+        guard let inactivity = policy.inactivity else { return }
+        let now = clock.now()
+        let isUnused: @Sendable (User) -> Bool = { user in !user.options.isSet("ignore_user_inactivity") }
+        guard try await database.read({ try users.unused(since: now - inactivity, $0) }).contains(where: isUnused)
+        else { return }
+        try await database.write("user") { tx in
+            for var user in try users.unused(since: now - inactivity, tx).filter(isUnused) {
+                user.isEnabled = false
+                try users.update(user, tx)
+                try users.revokeTokens(of: user.id, before: now, tx)
+            }
         }
     }
 

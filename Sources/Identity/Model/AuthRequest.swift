@@ -8,12 +8,17 @@ package struct AuthRequest: Sendable {
         case password(UserReference, Secret)
         case token(String)
         case applicationCredential(ApplicationCredentialReference, Secret)
+        case totp(UserReference, passcode: Secret)
+        /// The request itself is signed.
+        case oauth1(OAuth1Proof)
 
         package var kind: AuthMethods {
             switch self {
             case .password: .password
             case .token: .token
             case .applicationCredential: .applicationCredential
+            case .totp: .totp
+            case .oauth1: .oauth1
             }
         }
     }
@@ -42,16 +47,20 @@ package struct AuthRequest: Sendable {
         case unscoped, system
         case project(ProjectReference)
         case domain(DomainReference)
+        case trust(TrustID)
     }
 
     /// At least one; each must succeed, and all for the same user.
     package var methods: [Method]
     /// Nil: the user's default project, if there is one to be had.
     package var scope: Scope?
+    /// Of an earlier request, whose methods count with these.
+    package var receipt: String?
 
-    package init(methods: [Method], scope: Scope?) {
+    package init(methods: [Method], scope: Scope?, receipt: String? = nil) {
         self.methods = methods
         self.scope = scope
+        self.receipt = receipt
     }
 }
 
@@ -59,4 +68,8 @@ package struct AuthRequest: Sendable {
 package struct TokenSubject: Sendable {
     package var principal: Principal
     package var applicationCredential: ApplicationCredential?
+    package var trust: Trust?
+    package var accessToken: AccessToken?
+    package var federated: FederatedUser?
+    package var passwordExpiresAt: Timestamp?
 }

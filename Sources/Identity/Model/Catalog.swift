@@ -132,8 +132,24 @@ package struct Catalog: Sendable {
     }
     /// Enabled ones only.
     package var entries: [Entry]
+    /// The endpoints of each project that was given some; others see all.
+    package var selections: [ProjectID: Set<EndpointID>]
 
-    package init(_ entries: [Entry]) { self.entries = entries }
+    package init(_ entries: [Entry], selections: [ProjectID: Set<EndpointID>] = [:]) {
+        self.entries = entries
+        self.selections = selections
+    }
+
+    package func isSelected(for project: ProjectID?) -> Bool { project.map { selections[$0] != nil } ?? false }
+
+    /// What the project's users see of it. A service without an endpoint left is not shown (as upstream has it).
+    package func shown(to project: ProjectID?) -> [Entry] {
+        guard let selection = project.flatMap({ selections[$0] }) else { return entries }
+        return entries.compactMap { entry in
+            let endpoints = entry.endpoints.filter { selection.contains($0.id) }
+            return endpoints.isEmpty ? nil : Entry(service: entry.service, endpoints: endpoints)
+        }
+    }
 
     package var isPerProject: Bool { entries.contains { $0.endpoints.contains { $0.url.isPerProject } } }
 }

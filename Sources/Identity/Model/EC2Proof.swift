@@ -152,22 +152,7 @@ package struct EC2SignedRequest: Sendable {
 
     private static func query(_ parameters: [String: String]) -> String {
         parameters.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-            .map { Self.encode($0.key) + "=" + Self.encode($0.value) }.joined(separator: "&")
-    }
-
-    /// RFC 3986's escapes.
-    private static func encode(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            default: result += "%" + Hex.encode([byte]).uppercased()
-            }
-        }
-        return result
+            .map { Percent.encode($0.key) + "=" + Percent.encode($0.value) }.joined(separator: "&")
     }
 
     private static func trimmed(_ text: String) -> String {

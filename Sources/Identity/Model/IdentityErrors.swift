@@ -21,6 +21,9 @@ enum IdentityError {
                 + "Set resource option \"immutable\" to false first.")
     }
 
+    /// keystone: `READ_ONLY_LDAP_ERROR_MESSAGE`.
+    static let readOnlyDirectory = CloudError.forbidden("LDAP does not support write operations")
+
     static func validation(_ attribute: String, in target: String) -> CloudError {
         .badRequest(
             "Expecting to find \(attribute) in \(target). The server could not comply with the request since it is "

@@ -17,7 +17,7 @@ package struct RegisteredLimit: Sendable, Equatable {
 
 /// How much of a resource one project or domain may have.
 package struct Limit: Sendable, Equatable {
-    package enum Owner: Sendable, Equatable {
+    package enum Owner: Sendable, Hashable {
         case project(ProjectID)
         case domain(DomainID)
     }
@@ -28,4 +28,22 @@ package struct Limit: Sendable, Equatable {
     package var resourceName: String
     package var resourceLimit: Int
     package var description: String?
+}
+
+/// How limits of a tree of projects bear on each other.
+package enum LimitModel: String, Sendable {
+    case flat
+    case strictTwoLevel = "strict_two_level"
+
+    /// Of domains and projects together.
+    package var maximumDepth: Int { self == .flat ? Project.maximumDepth : 2 }
+
+    package var help: String {
+        switch self {
+        case .flat: "Limit enforcement and validation does not take project hierarchy into consideration."
+        case .strictTwoLevel: "This model requires project hierarchy never exceeds a depth of two"
+        }
+    }
+
+    static func amount(_ limit: Int) -> Int { limit < 0 ? .max : limit }
 }

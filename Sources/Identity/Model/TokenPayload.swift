@@ -12,11 +12,18 @@ package struct AuthMethods: OptionSet, Sendable {
     package static let token = AuthMethods(rawValue: 2)
     package static let applicationCredential = AuthMethods(rawValue: 4)
     package static let ec2Credential = AuthMethods(rawValue: 8)
+    package static let oauth1 = AuthMethods(rawValue: 16)
+    package static let totp = AuthMethods(rawValue: 32)
+    /// An identity provider vouched for the user.
+    package static let mapped = AuthMethods(rawValue: 64)
 
     private static let all: [(AuthMethods, String)] = [
         (.password, "password"), (.token, "token"), (.applicationCredential, "application_credential"),
-        (.ec2Credential, "ec2credential"),
+        (.ec2Credential, "ec2credential"), (.oauth1, "oauth1"), (.totp, "totp"), (.mapped, "mapped"),
     ]
+
+    /// Every method that somebody can sign in by.
+    package static let knownNames = Set(all.map(\.1))
 
     package var names: [String] { Self.all.filter { contains($0.0) }.map(\.1) }
 }
@@ -36,6 +43,9 @@ package struct TokenPayload: Sendable, Equatable {
     package var methods: AuthMethods
     package var scope: TokenScope
     package var applicationCredentialID: ApplicationCredentialID?
+    /// The trust that it is of; `userID` is then the trustee.
+    package var trustID: TrustID?
+    package var accessTokenID: AccessTokenID?
     /// The `ec2` credential that signed the request for it: it ends with that, and has no more rights.
     package var credentialID: CredentialID?
     /// Exact to the microsecond, where the Fernet format itself has seconds: a password change in the same second must
@@ -56,6 +66,8 @@ package struct TokenPayload: Sendable, Equatable {
         case .domain(let id): Self.append(id.rawValue, to: &bytes)
         }
         if let applicationCredentialID { Self.append(applicationCredentialID.rawValue, to: &bytes) }
+        if let trustID { Self.append(trustID.rawValue, to: &bytes) }
+        if let accessTokenID { Self.append(accessTokenID.rawValue, to: &bytes) }
         if let credentialID { Self.append(credentialID.rawValue, to: &bytes) }
         for time in [issuedAt, expiresAt] {
             let bits = UInt64(bitPattern: time.microseconds)
@@ -72,7 +84,7 @@ package struct TokenPayload: Sendable, Equatable {
         guard reader.byte() == Self.version, let kind = reader.byte(), let methods = reader.byte(),
             let user = reader.text()
         else { return nil }
-        switch kind & 0x3F {
+        switch kind & 0x0F {
         case 0: scope = .unscoped
         case 1:
             guard let id = reader.text() else { return nil }
@@ -86,6 +98,14 @@ package struct TokenPayload: Sendable, Equatable {
         if kind & 0x80 != 0 {
             guard let id = reader.text() else { return nil }
             applicationCredentialID = ApplicationCredentialID(id)
+        }
+        if kind & 0x20 != 0 {
+            guard let id = reader.text() else { return nil }
+            trustID = TrustID(id)
+        }
+        if kind & 0x10 != 0 {
+            guard let id = reader.text() else { return nil }
+            accessTokenID = AccessTokenID(id)
         }
         if kind & 0x40 != 0 {
             guard let id = reader.text() else { return nil }
@@ -108,21 +128,26 @@ package struct TokenPayload: Sendable, Equatable {
 
     package init(
         userID: UserID, methods: AuthMethods, scope: TokenScope,
-        applicationCredentialID: ApplicationCredentialID? = nil, credentialID: CredentialID? = nil,
+        applicationCredentialID: ApplicationCredentialID? = nil, trustID: TrustID? = nil,
+        accessTokenID: AccessTokenID? = nil, credentialID: CredentialID? = nil,
         issuedAt: Timestamp, expiresAt: Timestamp, auditIDs: [[UInt8]]
     ) {
         self.userID = userID
         self.methods = methods
         self.scope = scope
         self.applicationCredentialID = applicationCredentialID
+        self.trustID = trustID
+        self.accessTokenID = accessTokenID
         self.credentialID = credentialID
         self.issuedAt = issuedAt
         self.expiresAt = expiresAt
         self.auditIDs = auditIDs
     }
 
+    /// The scope, with a bit for each delegation whose id follows.
     private var kind: UInt8 {
         scopeKind | (applicationCredentialID == nil ? 0 : 0x80) | (credentialID == nil ? 0 : 0x40)
+            | (trustID == nil ? 0 : 0x20) | (accessTokenID == nil ? 0 : 0x10)
     }
 
     private var scopeKind: UInt8 {

@@ -38,18 +38,33 @@ struct AssignmentStore: Sendable {
     /// Rows as they are stored. An empty list of actors or targets matches none, nil matches all.
     func list(
         actors: [Assignment.Actor]? = nil, targets: [Assignment.Target]? = nil, role: RoleID? = nil,
-        isInherited: Bool? = nil, _ tx: any Transaction
+        isInherited: Bool? = nil, in domain: DomainID? = nil, limit: Int? = nil, _ tx: any Transaction
     ) throws -> [Assignment] {
         var sql: SQL = "SELECT \(Self.columns) FROM identity_assignments WHERE 1 = 1"
         if let actors { sql += "AND actor_id IN \(list: actors.map(\.rawID))" }
         if let targets { sql += "AND target_id IN \(list: targets.map(\.rawID))" }
         if let role { sql += "AND role_id = \(role)" }
         if let isInherited { sql += "AND inherited = \(isInherited)" }
-        let rows = try tx.query(sql + "ORDER BY target_kind, target_id, actor_kind, actor_id, role_id", Self.assignment)
-        let (actors, targets) = (actors.map(Set.init), targets.map(Set.init))
-        return rows.filter { row in
-            (actors?.contains(row.actor) ?? true) && (targets?.contains(row.target) ?? true)
+        if let domain {
+            sql += """
+                AND ((target_kind = 'domain' AND target_id = \(domain))
+                     OR (target_kind = 'project' AND target_id IN
+                         (SELECT id FROM identity_projects WHERE domain_id = \(domain))))
+                """
         }
+        let (actors, targets) = (actors.map(Set.init), targets.map(Set.init))
+        var found: [Assignment] = []
+        try tx.forEach(
+            sql + "ORDER BY target_kind, target_id, actor_kind, actor_id, role_id, inherited",
+            while: { row in
+                let assignment = try Self.assignment(row)
+                // An id of another kind may be the same.
+                if actors?.contains(assignment.actor) ?? true, targets?.contains(assignment.target) ?? true {
+                    found.append(assignment)
+                }
+                return limit.map { found.count < $0 } ?? true
+            })
+        return found
     }
 
     /// Roles given to the user, directly or through a group, that count on the target itself; nothing is implied yet.

@@ -39,6 +39,7 @@ struct CatalogStore: Sendable {
     }
 
     func delete(_ id: RegionID, _ tx: any Transaction) throws {
+        try tx.execute("DELETE FROM identity_policy_associations WHERE region_id = \(id)")
         try tx.execute("DELETE FROM identity_regions WHERE id = \(id)")
     }
 
@@ -76,7 +77,8 @@ struct CatalogStore: Sendable {
 
     /// With its endpoints, as upstream does.
     func delete(_ id: CatalogServiceID, _ tx: any Transaction) throws {
-        try tx.execute("DELETE FROM identity_endpoints WHERE service_id = \(id)")
+        for endpoint in try endpoints(service: id, tx) { _ = try delete(endpoint.id, tx) }
+        try tx.execute("DELETE FROM identity_policy_associations WHERE service_id = \(id)")
         try tx.execute("DELETE FROM identity_services WHERE id = \(id)")
     }
 
@@ -119,7 +121,9 @@ struct CatalogStore: Sendable {
 
     /// False: there was none.
     func delete(_ id: EndpointID, _ tx: any Transaction) throws -> Bool {
-        try tx.execute("DELETE FROM identity_endpoints WHERE id = \(id)") == 1
+        try tx.execute("DELETE FROM identity_project_endpoints WHERE endpoint_id = \(id)")
+        try tx.execute("DELETE FROM identity_policy_associations WHERE endpoint_id = \(id)")
+        return try tx.execute("DELETE FROM identity_endpoints WHERE id = \(id)") == 1
     }
 
     // MARK: Rows

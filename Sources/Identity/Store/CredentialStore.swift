@@ -18,6 +18,17 @@ struct CredentialStore: Sendable {
         return try tx.query(sql + "ORDER BY id", Self.credential)
     }
 
+    func list(
+        user: UserID?, type: String?, _ range: ListRange, _ tx: any Transaction, isWanted: (Credential) -> Bool
+    ) throws -> ListPart<Credential> {
+        var conditions: SQL = "1 = 1"
+        if let user { conditions += "AND user_id = \(user)" }
+        if let type { conditions += "AND type = \(type)" }
+        return try range.read(
+            Self.columns, from: "identity_credentials", where: conditions, hasNames: false, tx, isWanted: isWanted,
+            Self.credential)
+    }
+
     func count(of user: UserID, _ tx: any Transaction) throws -> Int {
         try tx.count("SELECT COUNT(*) FROM identity_credentials WHERE user_id = \(user)")
     }

@@ -4,17 +4,33 @@ import DatabaseKit
 import IdentityContract
 
 struct GroupStore: Sendable {
-    private static let columns: SQL = "id, domain_id, name, description, extras"
+    private static let columns: SQL = "id, domain_id, name, description, extras, directory_id"
 
     func find(_ id: GroupID, _ tx: any Transaction) throws -> Group? {
         try tx.first("SELECT \(Self.columns) FROM identity_groups WHERE id = \(id)", Self.group)
     }
 
     func list(domain: DomainID?, name: String?, _ tx: any Transaction) throws -> [Group] {
-        var sql: SQL = "SELECT \(Self.columns) FROM identity_groups WHERE 1 = 1"
+        let conditions = Self.conditions(domain, name)
+        return try tx.query(
+            "SELECT \(Self.columns) FROM identity_groups WHERE \(conditions) ORDER BY name_key, id", Self.group)
+    }
+
+    func groups(_ ids: [GroupID], _ tx: any Transaction) throws -> [Group] {
+        try ids.slices(of: 500).flatMap { slice in
+            try tx.query("SELECT \(Self.columns) FROM identity_groups WHERE id IN \(list: slice)", Self.group)
+        }
+    }
+
+    func list(domain: DomainID?, name: String?, _ range: ListRange, _ tx: any Transaction) throws -> ListPart<Group> {
+        try range.read(Self.columns, from: "identity_groups", where: Self.conditions(domain, name), tx, Self.group)
+    }
+
+    private static func conditions(_ domain: DomainID?, _ name: String?) -> SQL {
+        var sql: SQL = "1 = 1"
         if let domain { sql += "AND domain_id = \(domain)" }
         if let name { sql += "AND name_key = \(name.nameKey)" }
-        return try tx.query(sql + "ORDER BY name_key, id", Self.group)
+        return sql
     }
 
     func groups(of user: UserID, _ tx: any Transaction) throws -> [Group] {
@@ -29,9 +45,9 @@ struct GroupStore: Sendable {
     func insert(_ group: Group, _ tx: any Transaction) throws {
         try tx.execute(
             """
-            INSERT INTO identity_groups (id, domain_id, name, name_key, description, extras)
+            INSERT INTO identity_groups (id, domain_id, name, name_key, description, extras, directory_id)
             VALUES (\(group.id), \(group.domainID), \(group.name), \(group.name.nameKey), \(group.description),
-                \(group.extras.text))
+                \(group.extras.text), \(group.directoryID))
             """)
     }
 
@@ -60,7 +76,7 @@ struct GroupStore: Sendable {
         try tx.execute(
             """
             INSERT INTO identity_group_members (group_id, user_id) VALUES (\(group), \(user))
-            ON CONFLICT (group_id, user_id) DO NOTHING
+            ON CONFLICT (group_id, user_id) DO UPDATE SET ends_at = NULL
             """)
     }
 
@@ -86,7 +102,7 @@ struct GroupStore: Sendable {
     private static func group(_ row: any Row) throws -> Group {
         Group(
             id: row.id(0), domainID: row.id(1), name: row.text(2), description: row.text(3),
-            extras: try Extras(column: row.text(4)))
+            extras: try Extras(column: row.text(4)), directoryID: row.textOrNil(5))
     }
 }
 

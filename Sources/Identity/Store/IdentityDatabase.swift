@@ -29,6 +29,11 @@ package struct IdentityDatabase: Sendable {
         try await database.read(body)
     }
 
+    /// For what changes nothing that a token or a catalog means, such as a count: what was worked out stays good.
+    package func note<T: Sendable>(_ body: @escaping @Sendable (any Transaction) throws -> T) async throws -> T {
+        try await database.write(body)
+    }
+
     /// `noun` names what is stored, for a caller that lost a race for a name.
     package func write<T: Sendable>(
         _ noun: String, _ body: @escaping @Sendable (any Transaction) throws -> T

@@ -12,7 +12,11 @@ struct ProjectStore: Sendable {
         var isEnabled: Bool?
         /// Nil lists neither rather than both: callers say what they list.
         var isDomain = false
-        var ids: [ProjectID]?
+        /// Has all of these, any of these, not all of these, none of these.
+        var tags: [String]?
+        var tagsAny: [String]?
+        var notTags: [String]?
+        var notTagsAny: [String]?
     }
 
     private static let columns: SQL = "id, domain_id, parent_id, name, enabled, description, options, extras"
@@ -36,7 +40,21 @@ struct ProjectStore: Sendable {
     }
 
     func list(_ filter: Filter, _ tx: any Transaction) throws -> [Project] {
-        var sql: SQL = "SELECT \(Self.columns) FROM identity_projects WHERE 1 = 1"
+        let found = try tx.query(
+            "SELECT \(Self.columns) FROM identity_projects WHERE \(Self.conditions(filter)) ORDER BY name_key, id",
+            Self.project)
+        return try withTags(found, tx)
+    }
+
+    func list(_ filter: Filter, _ range: ListRange, _ tx: any Transaction) throws -> ListPart<Project> {
+        var part = try range.read(
+            Self.columns, from: "identity_projects", where: Self.conditions(filter), tx, Self.project)
+        part.elements = try withTags(part.elements, tx)
+        return part
+    }
+
+    private static func conditions(_ filter: Filter) -> SQL {
+        var sql: SQL = "1 = 1"
         if let domain = filter.domainID {
             sql += "AND domain_id = \(domain)"
         } else {
@@ -45,13 +63,40 @@ struct ProjectStore: Sendable {
         if let parent = filter.parentID { sql += "AND parent_id = \(parent)" }
         if let name = filter.name { sql += "AND name_key = \(name.nameKey)" }
         if let isEnabled = filter.isEnabled { sql += "AND enabled = \(isEnabled)" }
-        if let ids = filter.ids {
-            // What one user can reach: a part of the table that the caller's own memberships bound.
-            let wanted = Set(ids)
-            return try withTags(
-                try tx.query(sql + "ORDER BY name_key, id", Self.project).filter { wanted.contains($0.id) }, tx)
+        if let tags = filter.tags { sql += "AND \(having(all: tags))" }
+        if let tags = filter.tagsAny {
+            sql += "AND id IN (SELECT project_id FROM identity_project_tags WHERE tag IN \(list: tags))"
         }
-        return try withTags(try tx.query(sql + "ORDER BY name_key, id", Self.project), tx)
+        if let tags = filter.notTags { sql += "AND NOT \(having(all: tags))" }
+        if let tags = filter.notTagsAny {
+            sql += """
+                AND NOT EXISTS (SELECT 1 FROM identity_project_tags t
+                                 WHERE t.project_id = identity_projects.id AND t.tag IN \(list: tags))
+                """
+        }
+        return sql
+    }
+
+    private static func having(all tags: [String]) -> SQL {
+        var sql: SQL = "(1 = 1"
+        for tag in Set(tags).sorted() {
+            sql += "AND id IN (SELECT project_id FROM identity_project_tags WHERE tag = \(tag))"
+        }
+        return sql + ")"
+    }
+
+    /// In the order of their names.
+    func ids(of domain: DomainID, _ tx: any Transaction) throws -> [ProjectID] {
+        try tx.query("SELECT id FROM identity_projects WHERE domain_id = \(domain) ORDER BY name_key") { $0.id(0) }
+    }
+
+    func projects(_ ids: [ProjectID], _ tx: any Transaction) throws -> [Project] {
+        var found: [Project] = []
+        for slice in ids.slices(of: 500) {
+            found += try tx.query(
+                "SELECT \(Self.columns) FROM identity_projects WHERE id IN \(list: slice)", Self.project)
+        }
+        return try withTags(found, tx)
     }
 
     func names(_ ids: [ProjectID], _ tx: any Transaction) throws -> [ProjectID: String] {
@@ -73,7 +118,8 @@ struct ProjectStore: Sendable {
     func tokensValidFrom(_ ids: [ProjectID], _ tx: any Transaction) throws -> Timestamp {
         Timestamp(
             microseconds: try tx.first(
-                "SELECT MAX(tokens_valid_from) FROM identity_projects WHERE id IN \(list: ids)") { $0.int64(0) } ?? 0)
+                "SELECT MAX(tokens_valid_from) FROM identity_projects WHERE id IN \(list: ids)"
+            ) { $0.int64(0) } ?? 0)
     }
 
     func insert(_ project: Project, at time: Timestamp, _ tx: any Transaction) throws {

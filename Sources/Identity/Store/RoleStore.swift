@@ -58,6 +58,8 @@ struct RoleStore: Sendable {
         try tx.execute(
             "DELETE FROM identity_role_implications WHERE prior_role_id = \(id) OR implied_role_id = \(id)")
         try tx.execute("DELETE FROM identity_application_credential_roles WHERE role_id = \(id)")
+        try tx.execute("DELETE FROM identity_trust_roles WHERE role_id = \(id)")
+        try tx.execute("DELETE FROM identity_oauth_roles WHERE role_id = \(id)")
         try tx.execute("DELETE FROM identity_assignments WHERE role_id = \(id)")
         try tx.execute("DELETE FROM identity_roles WHERE id = \(id)")
     }

@@ -7,7 +7,7 @@ import ImageContract
 import ImageCore
 import PolicyKit
 
-/// /v2/images/{id}/file, /stage and /import: the bytes.
+/// /v2/images/{id}/file and /stage: the bytes.
 struct ImageDataRoutes: Sendable {
     let engine: ImageEngine
 
@@ -15,17 +15,14 @@ struct ImageDataRoutes: Sendable {
         routes.add(.put, "/v2/images/{id}/file", object: .uploadImage, upload)
         routes.add(.get, "/v2/images/{id}/file", object: .downloadImage, download)
         routes.add(.put, "/v2/images/{id}/stage", object: .modifyImage, stage)
-        routes.add(.post, "/v2/images/{id}/import", object: .modifyImage, importImage)
     }
 
     private func upload(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         try checkContentType(request)
-        if let store = request.http.headers["x-image-meta-store"], store != engine.config.storeID {
-            throw CloudError.badRequest("Unknown scheme '\(store.prefix(64))' found in URI")
-        }
         let body = request.http.body
         try await engine.upload(
-            { try await body.next() }, sizeBytes: try size(request), to: request.id("id"), for: context)
+            { try await body.next() }, sizeBytes: try size(request), to: request.id("id"),
+            store: request.http.headers["x-image-meta-store"], for: context)
         return .noContent()
     }
 
@@ -52,29 +49,6 @@ struct ImageDataRoutes: Sendable {
             throw CloudError.badRequest("Invalid or missing image size in request headers.")
         }
         return size
-    }
-
-    private func importImage(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        let body = try await request.json()
-        guard let method = body["method"] else {
-            throw CloudError.badRequest("Import request requires a 'method' field.")
-        }
-        guard let name = method["name"] else { throw CloudError.badRequest("Import request requires a 'name' field.") }
-        guard let name = name.string, engine.config.importMethods.contains(name) else {
-            throw CloudError.badRequest("Unknown import method name '\(name.string?.prefix(64) ?? "?")'.")
-        }
-        for field in ["all_stores_must_succeed", "all_stores"] {
-            if let value = body[field], value.bool == nil {
-                throw CloudError.badRequest("'\(field)' must be boolean value only")
-            }
-        }
-        if let stores = body["stores"] {
-            guard let names = stores.array, names.allSatisfy({ $0.string == engine.config.storeID }) else {
-                throw CloudError.conflict("One of the stores is not available on this node.")
-            }
-        }
-        try await engine.importStaged(request.id("id"), for: context)
-        return HTTPResponse(status: 202)
     }
 
     // MARK: Download

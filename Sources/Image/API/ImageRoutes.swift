@@ -10,8 +10,6 @@ import PolicyKit
 struct ImageRoutes: Sendable {
     let engine: ImageEngine
 
-    private var wire: ImageWire { ImageWire(storeID: engine.config.storeID) }
-
     func register(on routes: inout RouteTable) {
         routes.add(.post, "/v2/images", object: .addImage, create)
         routes.add(.get, "/v2/images", policy: .getImages, list)
@@ -28,37 +26,36 @@ struct ImageRoutes: Sendable {
         let draft = try ImageDraftReader.read(try await request.json())
         let image = try await engine.create(draft, for: context)
         var headers: HTTPHeaders = ["Location": "/v2/images/\(image.id)"]
-        headers.set("OpenStack-image-import-methods", engine.config.importMethods.joined(separator: ","))
-        headers.set("OpenStack-image-store-ids", engine.config.storeID)
-        return .json(201, headers: headers, wire.body(image))
+        headers.set("OpenStack-image-import-methods", engine.importMethods.map(\.rawValue).joined(separator: ","))
+        headers.set("OpenStack-image-store-ids", engine.stores.names.joined(separator: ","))
+        return .json(201, headers: headers, ImageWire.body(image))
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let reader = try ImageListReader.read(request.http.query, defaultLimit: engine.config.defaultPageSize)
         let page = try await engine.list(reader.query, marker: reader.marker, for: context)
         let pairs = request.http.query.filter { $0.name != "marker" }
-        let wire = wire
         return .json(
             200,
             JSONWriter.object(capacity: 256 + 1024 * page.images.count) { writer in
                 writer.array("images") { images in
-                    for image in page.images { wire.write(image, to: &images) }
+                    for image in page.images { ImageWire.write(image, to: &images) }
                 }
-                writer.field("first", Self.link(pairs))
+                writer.field("first", Self.link("/v2/images", pairs))
                 if page.hasMore, let last = page.images.last {
-                    writer.field("next", Self.link(pairs + [("marker", last.id.rawValue)]))
+                    writer.field("next", Self.link("/v2/images", pairs + [("marker", last.id.rawValue)]))
                 }
                 writer.field("schema", "/v2/schemas/images")
             })
     }
 
-    private static func link(_ pairs: [(name: String, value: String)]) -> String {
+    static func link(_ path: String, _ pairs: [(name: String, value: String)]) -> String {
         let query = pairs.map { "\(Percent.encode($0.name))=\(Percent.encode($0.value))" }.joined(separator: "&")
-        return query.isEmpty ? "/v2/images" : "/v2/images?\(query)"
+        return query.isEmpty ? path : "\(path)?\(query)"
     }
 
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        .json(200, wire.body(try await engine.image(request.id("id"), for: context)))
+        .json(200, ImageWire.body(try await engine.image(request.id("id"), for: context)))
     }
 
     private func update(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
@@ -70,7 +67,7 @@ struct ImageRoutes: Sendable {
                 headers: ["Accept-Patch": ImagePatchReader.accepted])
         }
         let changes = try ImagePatchReader.read(try await request.json(), isDraft4: isDraft4)
-        return .json(200, wire.body(try await engine.update(request.id("id"), changes, for: context)))
+        return .json(200, ImageWire.body(try await engine.update(request.id("id"), changes, for: context)))
     }
 
     private func delete(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {

@@ -7,6 +7,8 @@ enum ImageSchemaDocument {
     static let image = Array(imageSchema.text().utf8)
     static let images = Array(collection("images", of: imageSchema).text().utf8)
     static let member = Array(memberSchema.text().utf8)
+    static let task = Array(taskSchema(isStub: false).text().utf8)
+    static let tasks = Array(collection("tasks", of: taskSchema(isStub: true)).text().utf8)
     static let members = Array(collection("members", of: memberSchema).text().utf8)
 
     private static let uuidPattern: JSON =
@@ -103,6 +105,34 @@ enum ImageSchemaDocument {
             "schema": ["type": "string", "readOnly": true],
         ],
     ]
+
+    /// Lists leave out what may be long.
+    private static func taskSchema(isStub: Bool) -> JSON {
+        var fields: [String: JSON] = [
+            "id": ["type": "string", "description": "An identifier for the task", "pattern": uuidPattern],
+            "type": choice(
+                "The type of task represented by this content", ["import", "api_image_import", "location_import"]),
+            "status": choice(
+                "The current status of this task", ["pending", "processing", "success", "failure"]),
+            "owner": text("An identifier for the owner of this task"),
+            "image_id": text("Image associated with the task"),
+            "request_id": text("Human-readable informative request-id"),
+            "user_id": text("User associated with the task"),
+            "expires_at": text("Datetime when this resource would be subject to removal", nullable: true),
+            "created_at": text("Datetime when this resource was created"),
+            "updated_at": text("Datetime when this resource was updated"),
+            "self": ["type": "string", "readOnly": true], "schema": ["type": "string", "readOnly": true],
+        ]
+        if !isStub {
+            fields["input"] = [
+                "type": ["null", "object"], "description": "The parameters required by task, JSON blob",
+            ]
+            fields["result"] = ["type": ["null", "object"], "description": "The result of current task, JSON blob"]
+            fields["message"] = text(
+                "Human-readable informative message only included when appropriate (usually on failure)")
+        }
+        return ["name": "task", "properties": .object(fields), "additionalProperties": false]
+    }
 
     private static func collection(_ name: String, of item: JSON) -> JSON {
         [

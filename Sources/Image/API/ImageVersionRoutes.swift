@@ -5,9 +5,9 @@ import HTTPKit
 
 /// `/` and `/versions`: which versions there are. Glance has no microversions; a number says which features exist.
 struct ImageVersionRoutes: Sendable {
-    private static let current = "v2.17"
+    private static let current = "v2.18"
     private static let supported = [
-        "v2.15", "v2.13", "v2.12", "v2.11", "v2.10", "v2.9", "v2.8", "v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2",
+        "v2.17", "v2.16", "v2.15", "v2.14", "v2.13", "v2.12", "v2.11", "v2.10", "v2.9", "v2.8", "v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2",
         "v2.1", "v2.0",
     ]
 

@@ -5,16 +5,14 @@ import ImageContract
 import ImageCore
 
 /// How images and members look on the wire.
-struct ImageWire: Sendable {
-    let storeID: String
-
-    func body(_ image: Image) -> [UInt8] {
+enum ImageWire {
+    static func body(_ image: Image) -> [UInt8] {
         var writer = JSONWriter(capacity: 1024)
         write(image, to: &writer)
         return writer.finish()
     }
 
-    func write(_ image: Image, to writer: inout JSONWriter) {
+    static func write(_ image: Image, to writer: inout JSONWriter) {
         writer.beginObject()
         for (name, value) in image.properties.sorted(by: { $0.key < $1.key }) {
             writer.key(dynamic: name)
@@ -42,7 +40,14 @@ struct ImageWire: Sendable {
         writer.field("self", "/v2/images/\(image.id)")
         writer.field("file", "/v2/images/\(image.id)/file")
         writer.field("schema", "/v2/schemas/image")
-        if image.hasData { writer.field("stores", storeID) }
+        if image.hasData, !image.stores.isEmpty { writer.field("stores", image.stores.joined(separator: ",")) }
+        if let stores = image.importingStores {
+            writer.field("os_glance_importing_to_stores", stores.joined(separator: ","))
+        }
+        if let stores = image.failedStores {
+            writer.field("os_glance_failed_import", stores.joined(separator: ","))
+        }
+        if let task = image.importTask { writer.field("os_glance_import_task", task) }
         writer.endObject()
     }
 

@@ -36,4 +36,8 @@ package protocol ImageUpload: Sendable {
     func upload(_ id: ImageID, from path: String, for principal: Principal) async throws
     /// Takes the image back when its bytes never came. Not an error when it is gone.
     func discard(_ id: ImageID, for principal: Principal) async throws
+    /// Deletes an image that another service made, with its bytes. Not an error when it is gone.
+    func remove(_ id: ImageID, for principal: Principal) async throws
+    /// Images that `principal` sees and that have all of these properties, newest first.
+    func images(withProperties properties: [String: String], for principal: Principal) async throws -> [ImageID]
 }

@@ -5,19 +5,35 @@ import ImageContract
 import LogKit
 import TaskKit
 
-/// Keeps rows and files equal: frees images whose upload died, removes files that no row names.
+/// Keeps rows and files equal: frees images whose upload died or whose import cannot be undone, removes files that no row
+/// names, forgets old tasks.
 package struct ImageDataReconciler: Reconciler {
     package let name = "image data"
     package let interval: Duration = .seconds(60)
 
     private let engine: ImageEngine
+    private let sagas: SagaRunner
     private let log = Logger("image")
 
-    package init(_ engine: ImageEngine) { self.engine = engine }
+    package init(_ engine: ImageEngine, sagas: SagaRunner) {
+        self.engine = engine
+        self.sagas = sagas
+    }
 
     package func reconcile() async throws -> Int {
-        let repaired = try await freeDeadUploads()
-        return repaired + (try await removeWaste())
+        var repaired = try await freeDeadUploads() + freeLostImports()
+        for name in engine.stores.names {
+            if let store = engine.stores.store(name) { repaired += try await removeWaste(store, name) }
+        }
+        try await forgetTasks()
+        return repaired
+    }
+
+    /// No repair: tasks end like this.
+    private func forgetTasks() async throws {
+        let (tasks, now) = (engine.tasks, engine.clock.now())
+        guard try await engine.database.read({ tx in try tasks.hasExpired(at: now, tx) }) else { return }
+        _ = try await engine.database.write { tx in try tasks.purge(at: now, tx) }
     }
 
     private func freeDeadUploads() async throws -> Int {
@@ -27,34 +43,38 @@ package struct ImageDataReconciler: Reconciler {
         let dead = try await engine.database.read { tx in try data.deadUploads(before: limit, tx) }
         for (id, blob) in dead {
             let isFree = try await engine.database.write { tx in try data.abandon(id, blob: blob, at: now, tx) }
-            if isFree { await engine.files.remove(blob) }
+            if isFree { await engine.stores.remove(blob, from: engine.stores.names) }
             log.warning("dead upload ended", ["image": id, "blob": blob])
         }
         return dead.count
     }
 
-    /// Files are listed before rows: a row names its file before the file exists, so what is listed and not named
-    /// is waste, however busy the uploads are meanwhile.
-    private func removeWaste() async throws -> Int {
-        let files = try await engine.files.files()
-        let data = engine.data
-        let named = try await engine.database.read { tx in try data.allBlobs(tx) }
-        var removed = 0
-        for file in files {
-            let isPart = file.hasSuffix(FileImageStore.partSuffix)
-            let blob = isPart ? String(file.dropLast(FileImageStore.partSuffix.count)) : file
-            guard Self.isBlob(blob), !named.contains(blob) else { continue }
-            try await engine.files.removeFile(file)
-            log.warning("image file without an image removed", ["file": file])
-            removed += 1
+    /// An import whose run has ended holds its image only when its undo was given up.
+    private func freeLostImports() async throws -> Int {
+        let (imports, tasks) = (engine.imports, engine.tasks)
+        let held = try await engine.database.read { tx in try imports.held(tx) }
+        var freed = 0
+        for (id, task, stores) in held where try await sagas.hasNoRun(SagaRunID(task.rawValue)) {
+            let now = engine.clock.now()
+            let end = now + engine.config.taskRetention
+            try await engine.database.write { tx in
+                try imports.undo(id, task: task, failed: stores, at: now, tx)
+                try tasks.end(
+                    task, .failure, result: nil, message: "The import could not be undone.", at: now, expiresAt: end, tx
+                )
+            }
+            log.warning("lost import ended", ["image": id, "task": task])
+            freed += 1
         }
-        return removed
+        return freed
     }
 
-    /// Whether this program made the name: an image's id, a dot, twelve digits. Nothing else is ever touched.
-    private static func isBlob(_ name: String) -> Bool {
-        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 2 && UUIDText.isUUID(String(parts[0])) && parts[1].utf8.count == 12
-            && parts[1].utf8.allSatisfy { Hex.value($0) != nil }
+    private func removeWaste(_ store: FileImageStore, _ name: String) async throws -> Int {
+        let (data, database) = (engine.data, engine.database)
+        let removed = try await store.removeWaste { try await database.read { tx in try data.blobs(of: name, tx) } }
+        for file in removed {
+            log.warning("image file without an image removed", ["file": file, "store": name])
+        }
+        return removed.count
     }
 }

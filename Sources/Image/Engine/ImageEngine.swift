@@ -4,35 +4,77 @@ import DatabaseKit
 import ImageContract
 import LogKit
 import PolicyKit
+import TaskKit
 
 /// Images without their bytes: create, list, show, change, delete, tags, activation.
 package struct ImageEngine: Sendable {
     package let config: ImageConfig
     let database: any Database
     let files: FileImageStore
+    package let stores: ImageFileStores
+    /// What fetches images from URLs; nil where nothing does.
+    let fetcher: (any ImageFetcher)?
+    let downloads = DownloadPlaces()
+    /// What projects may have by Identity's limits; nil where nothing bounds them.
+    let quotas: (any ImageQuotaSource)?
     let clock: WallClock
     let ids: IDSource
     let access = ImageAccess()
     let images = ImageStore()
     let data = ImageDataStore()
     let members = ImageMemberStore()
+    let tasks = ImageTaskStore()
+    let imports = ImageImportStore()
+    let cache = ImageCacheStore()
+    /// Wakes the reconciler of the cache; without it the timer does.
+    let wakes: ReconcilerWakes?
     let log = Logger("image")
 
     package init(
-        config: ImageConfig, database: any Database, files: FileImageStore, clock: WallClock, ids: IDSource
+        config: ImageConfig, database: any Database, files: FileImageStore, fetcher: (any ImageFetcher)? = nil,
+        quotas: (any ImageQuotaSource)? = nil, wakes: ReconcilerWakes? = nil, clock: WallClock, ids: IDSource
     ) {
         self.config = config
         self.database = database
         self.files = files
+        self.fetcher = fetcher
+        self.quotas = quotas
+        self.wakes = wakes
+        stores = ImageFileStores(files, config)
         self.clock = clock
         self.ids = ids
+    }
+
+    /// Creates the directories of all stores. Before anything else.
+    package func prepare() async throws { try await stores.prepare() }
+
+    /// How clients may bring an image in two calls: what this cloud has the parts for.
+    package var importMethods: [ImageImportMethod] {
+        ImageImportMethod.allCases.filter { method in
+            switch method {
+            case .glanceDirect: true
+            case .webDownload: fetcher != nil
+            case .copyImage: stores.names.count > 1
+            }
+        }
     }
 
     // MARK: Create
 
     package func create(_ draft: ImageDraft, for context: CallContext) async throws -> Image {
-        let owner = draft.owner ?? context.projectID
-        var image = Image(id: draft.id ?? ids.next(), owner: owner, createdAt: clock.now())
+        let image = try newImage(draft, for: context)
+        let limits = try await quotaLimits(of: image.owner)
+        try await database.write { tx in
+            try checkQuota(limits, image.owner, adding: [.imageCountTotal: 1], tx)
+            try images.insert(image, tx)
+        }
+        return image
+    }
+
+    /// The image that the caller describes and may make. It is not stored.
+    func newImage(_ draft: ImageDraft, for context: CallContext) throws -> Image {
+        var image = Image(
+            id: draft.id ?? ids.next(), owner: draft.owner ?? context.projectID, createdAt: clock.now())
         image.name = draft.name
         image.visibility = draft.visibility ?? .shared
         image.diskFormat = draft.diskFormat
@@ -45,8 +87,6 @@ package struct ImageEngine: Sendable {
         image.tags = draft.tags
         try authorizeCreate(image, context)
         try checkLimits(image)
-        let created = image
-        try await database.write { tx in try images.insert(created, tx) }
         return image
     }
 
@@ -194,16 +234,17 @@ package struct ImageEngine: Sendable {
 
     /// The row goes first, then the file: what a crash leaves between the two is waste that the reconciler finds.
     package func delete(_ id: ImageID, for context: CallContext) async throws {
-        let blob = try await database.write { tx -> String? in
+        let (blob, holders) = try await database.write { tx -> (String?, [String]) in
             let image = try access.load(id, for: .deleteImage, context, tx).image
             guard !image.isProtected else {
                 throw CloudError.forbidden("Image \(id) is protected and cannot be deleted.")
             }
             guard try images.delete(id, tx) else { throw CloudError.notFound("Failed to find image \(id) to delete") }
-            // A running upload owns its file until it sees that its image has gone.
-            return image.hasData || image.staged != nil ? image.blob : nil
+            // A running upload or import owns its files until it sees that its image has gone.
+            let isWhole = image.hasData || image.staged != nil && image.importTask == nil
+            return (isWhole ? image.blob : nil, image.stores.isEmpty ? [stores.defaultName] : image.stores)
         }
-        if let blob { await files.remove(blob) }
+        if let blob { await stores.remove(blob, from: holders) }
     }
 }
 

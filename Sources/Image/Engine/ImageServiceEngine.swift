@@ -20,7 +20,7 @@ extension ImageEngine: ImageService, ImageSource {
     package func fetch(_ id: ImageID, to path: String) async throws {
         let absent = CloudError.notFound("Image \(id) could not be found.", kind: "ImageNotFound")
         guard let image = try await database.read({ tx in try images.image(id, tx) }), image.status == .active,
-            let blob = image.blob, try await files.place(blob, at: path)
+            let blob = image.blob, try await stores.place(blob, in: image.stores, at: path)
         else { throw absent }
     }
 

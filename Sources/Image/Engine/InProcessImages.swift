@@ -85,6 +85,24 @@ package struct InProcessImages: ImageService, ImageSource, ImageUpload {
             return
         }
     }
+
+    package func remove(_ id: ImageID, for principal: Principal) async throws {
+        do {
+            try await engine.delete(id, for: context(principal, .deleteImage))
+        } catch let error as CloudError where error.code == .notFound {
+            return
+        }
+    }
+
+    package func images(
+        withProperties properties: [String: String], for principal: Principal
+    ) async throws -> [ImageID] {
+        var query = ImageListQuery()
+        query.filters = properties.sorted { $0.key < $1.key }.map { .property($0.key, $0.value) }
+        query.sorts = [.init(.created_at, isAscending: false)]
+        query.limit = engine.config.maximumPageSize
+        return try await engine.list(query, marker: nil, for: context(principal, .getImages)).images.map(\.id)
+    }
 }
 
 /// A file as an upload.

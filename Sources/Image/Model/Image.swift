@@ -31,6 +31,13 @@ package struct Image: Sendable, Equatable {
     package var blob: String?
     /// What staging found, while the bytes wait for the import.
     package var staged: StagedData?
+    /// The stores that hold the bytes, in order of their names.
+    package var stores: [String]
+    /// The task that alone may change where the bytes are.
+    package var importTask: ImageTaskID?
+    /// The stores that the running import has still to fill, and those that the last one did not; nil before the first.
+    package var importingStores: [String]?
+    package var failedStores: [String]?
     package var properties: [String: String]
     package var tags: [String]
 
@@ -48,6 +55,7 @@ package struct Image: Sendable, Equatable {
         minRAMMiB = 0
         isProtected = false
         isHidden = false
+        stores = []
         properties = [:]
         tags = []
     }
@@ -62,8 +70,10 @@ extension Image {
         case queued
         /// An upload runs. Leaves to `active`, or back to `queued` when it breaks.
         case saving
-        /// Bytes are being staged or wait for the import. Leaves to `active`, or back to `queued`.
+        /// Bytes are being staged or wait for the import. Leaves to `importing`, or back to `queued`.
         case uploading
+        /// A task brings the bytes into the stores. Leaves to `active`, or back to `queued` when it fails.
+        case importing
         /// Whole and checked. Leaves to `deactivated`.
         case active
         /// Only administrators may read it. Leaves to `active`.
@@ -71,7 +81,7 @@ extension Image {
     }
 
     package enum Event: Sendable, CaseIterable {
-        case uploadBegan, stagingBegan, dataStored, dataRefused, deactivateRequested, reactivateRequested
+        case uploadBegan, stagingBegan, importBegan, dataStored, dataRefused, deactivateRequested, reactivateRequested
     }
 }
 
@@ -81,8 +91,9 @@ extension Image.Status {
         switch (self, event) {
         case (.queued, .uploadBegan): .saving
         case (.queued, .stagingBegan): .uploading
-        case (.saving, .dataStored), (.uploading, .dataStored): .active
-        case (.saving, .dataRefused), (.uploading, .dataRefused): .queued
+        case (.queued, .importBegan), (.uploading, .importBegan): .importing
+        case (.saving, .dataStored), (.importing, .dataStored): .active
+        case (.saving, .dataRefused), (.uploading, .dataRefused), (.importing, .dataRefused): .queued
         case (.active, .deactivateRequested), (.deactivated, .deactivateRequested): .deactivated
         case (.active, .reactivateRequested), (.deactivated, .reactivateRequested): .active
         default: nil
@@ -96,6 +107,7 @@ package struct StoredData: Sendable, Equatable {
     package var checksum: String
     package var hashValue: String
     package var inspection: ImageInspection
+    package var hashAlgorithm = DataDigests.hashAlgorithm
 }
 
 /// The same, kept in the row of an image whose bytes wait for their import.
@@ -107,19 +119,21 @@ package struct StagedData: Sendable, Equatable {
     package init?(text: String) {
         guard let json = try? JSONReader.read(text),  // a row of somebody else's counts as nothing staged
             let size = json["size"]?.int, let checksum = json["md5"]?.string,
-            let hash = json["sha512"]?.string, let format = json["format"]?.string
+            let hash = (json["hash"] ?? json["sha512"])?.string, let format = json["format"]?.string
         else { return nil }
         data = StoredData(
             sizeBytes: size, checksum: checksum, hashValue: hash,
             inspection: ImageInspection(
-                format: format, virtualSizeBytes: json["virtual"]?.int, violation: json["violation"]?.string))
+                format: format, virtualSizeBytes: json["virtual"]?.int, violation: json["violation"]?.string),
+            hashAlgorithm: json["algorithm"]?.string ?? DataDigests.hashAlgorithm)
     }
 
     package var text: String {
         let bytes = JSONWriter.object { writer in
             writer.field("size", data.sizeBytes)
             writer.field("md5", data.checksum)
-            writer.field("sha512", data.hashValue)
+            writer.field("hash", data.hashValue)
+            writer.field("algorithm", data.hashAlgorithm)
             writer.field("format", data.inspection.format)
             if let size = data.inspection.virtualSizeBytes { writer.field("virtual", size) }
             if let violation = data.inspection.violation { writer.field("violation", violation) }

@@ -18,10 +18,11 @@ package struct ImageInspection: Sendable, Equatable {
 
     /// Why the image must be refused, or nil. glance: `ImageProxy.set_data` in `location.py`; unlike there, a rich
     /// format is refused behind a declared `raw`, too, since everything that opens it would have to know better.
-    package func refusal(declared: String, container: String) -> String? {
+    package func refusal(declared: String, container: String, requiresMatch: Bool = true) -> String? {
         if ImageFormats.opaqueContainers.contains(container) { return nil }
         let isMatch =
-            declared == format || (format == "raw" && ImageFormats.withoutSignature.contains(declared))
+            declared == format
+            || (format == "raw" && (ImageFormats.withoutSignature.contains(declared) || !requiresMatch))
         guard isMatch else { return "Image disk_format \(declared) does not match stream data \(format)" }
         return violation.map { "Image failed safety checks: \($0)" }
     }

@@ -50,38 +50,47 @@ package struct ImageListQuery: Sendable {
     package init() {}
 
     /// Everything behind `FROM images`.
+    ///
+    /// What a project sees is made of parts: each is asked for its own part of the page, because an index follows a
+    /// condition and an order together, but no OR.
     func clauses() throws -> SQL {
-        var conditions: [SQL] = ["os_hidden = \(isHidden)"]
-        if !isAdmin { conditions.append(seen) }
-        if let visibility {
-            if visibility != "all" { conditions.append("visibility = \(visibility)") }
-        } else if let viewer {
-            conditions.append("(owner = \(viewer) OR visibility <> 'community')")
-        } else {
-            conditions.append("visibility <> 'community'")
+        let order = order
+        var conditions: SQL = "os_hidden = \(isHidden)"
+        if let visibility, visibility != "all" { conditions += "AND visibility = \(visibility)" }
+        for filter in filters { conditions += "AND \(Self.condition(filter))" }
+        if let marker { conditions += "AND \(order.after(place(of: marker)))" }
+        var ids: SQL = ""
+        for (index, part) in seen.enumerated() {
+            if index > 0 { ids += "UNION ALL" }
+            ids += """
+                SELECT id FROM (SELECT id FROM images WHERE \(part) AND \(conditions)
+                ORDER BY \(order.clause) LIMIT \(limit)) AS part
+                """
         }
-        conditions += filters.map(Self.condition)
-        let order = completeOrder
-        if let marker { conditions.append(Self.after(marker, order)) }
-        var sql: SQL = "WHERE"
-        for (index, condition) in conditions.enumerated() { sql += index == 0 ? condition : "AND \(condition)" }
-        sql += "ORDER BY"
-        for (index, sort) in order.enumerated() {
-            if index > 0 { sql += "," }
-            sql += sort.isAscending ? "\(Self.expression(sort.key)) ASC" : "\(Self.expression(sort.key)) DESC"
-        }
-        return sql + "LIMIT \(limit)"
+        return "WHERE id IN (\(ids)) ORDER BY \(order.clause) LIMIT \(limit)"
     }
 
-    /// Public and community images, the viewer's own, and those shared with it.
-    private var seen: SQL {
-        guard let viewer else { return "visibility IN ('public', 'community')" }
+    /// Public images, the viewer's own, those shared with it, and community images when they are asked for.
+    private var seen: [SQL] {
+        let showsCommunity = visibility != nil
+        var parts: [SQL] = []
+        if isAdmin {
+            if showsCommunity { return ["1 = 1"] }
+            parts = ["visibility = 'public'", "visibility = 'private'", "visibility = 'shared'"]
+            if let viewer { parts.append("(owner = \(viewer) AND visibility = 'community')") }
+            return parts
+        }
+        parts.append("visibility = 'public'")
+        if showsCommunity { parts.append("visibility = 'community'") }
+        guard let viewer else { return parts }
         let status: SQL = memberStatus.map { "AND status = \($0)" } ?? ""
-        return """
-            (visibility IN ('public', 'community') OR owner = \(viewer)
-             OR (visibility = 'shared'
-                 AND id IN (SELECT image_id FROM image_members WHERE member_id = \(viewer) \(status))))
+        parts.append("owner = \(viewer)")
+        parts.append(
             """
+            (visibility = 'shared'
+             AND id IN (SELECT image_id FROM image_members WHERE member_id = \(viewer) \(status)))
+            """)
+        return parts
     }
 
     private static func condition(_ filter: Filter) -> SQL {
@@ -134,7 +143,7 @@ package struct ImageListQuery: Sendable {
     // MARK: Order
 
     /// The order asked for, made total by age and id (glance: `image_get_all`).
-    private var completeOrder: [Sort] {
+    private var sortsToTheEnd: [Sort] {
         let direction = sorts.count == 1 ? sorts[0].isAscending : false
         var order = sorts
         for key in [SortKey.created_at, .id] where !order.contains(where: { $0.key == key }) {
@@ -142,6 +151,16 @@ package struct ImageListQuery: Sendable {
         }
         return order
     }
+
+    private var order: PageOrder {
+        PageOrder(
+            sortsToTheEnd.map { sort in
+                let isNumeric = [.size, .created_at, .updated_at].contains(sort.key)
+                return PageOrder.Key(Self.expression(sort.key), isText: !isNumeric, isDescending: !sort.isAscending)
+            })
+    }
+
+    private func place(of image: Image) -> [SQLValue] { sortsToTheEnd.map { Self.value($0.key, of: image) } }
 
     /// A column that may be null sorts as its least value, on both engines.
     private static func expression(_ key: SortKey) -> SQL {
@@ -168,16 +187,5 @@ package struct ImageListQuery: Sendable {
         case .created_at: .integer(image.createdAt.microseconds)
         case .updated_at: .integer(image.updatedAt.microseconds)
         }
-    }
-
-    /// The rows behind `marker`: `a > x OR (a = x AND (b > y OR …))`.
-    private static func after(_ marker: Image, _ order: [Sort]) -> SQL {
-        var result: SQL = "1 = 0"
-        for sort in order.reversed() {
-            let (left, right) = (expression(sort.key), value(sort.key, of: marker))
-            let beyond: SQL = sort.isAscending ? "\(left) > \(right)" : "\(left) < \(right)"
-            result = "(\(beyond) OR (\(left) = \(right) AND \(result)))"
-        }
-        return result
     }
 }

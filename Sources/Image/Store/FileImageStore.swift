@@ -40,7 +40,7 @@ package struct FileImageStore: Sendable {
         }
     }
 
-    private func path(_ blob: String) -> String {
+    func path(_ blob: String) -> String {
         precondition(!blob.isEmpty && !blob.contains("/") && !blob.hasPrefix("."), "not a blob's name")
         return directory + "/" + blob
     }
@@ -48,12 +48,12 @@ package struct FileImageStore: Sendable {
     // MARK: Writing
 
     /// Opens the file that one upload writes.
-    func create(_ blob: String) async throws -> ImageFileWriter {
+    func create(_ blob: String, algorithm: DigestAlgorithm = .sha512) async throws -> ImageFileWriter {
         let path = path(blob)
         return try await pool.run {
             let descriptor = Glibc.open(path + Self.partSuffix, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o444)
             guard descriptor >= 0 else { throw Self.cloudError(FileCalls.failure("open", path)) }
-            return ImageFileWriter(path: path, descriptor: descriptor)
+            return ImageFileWriter(path: path, descriptor: descriptor, algorithm: algorithm)
         }
     }
 
@@ -95,9 +95,9 @@ package struct FileImageStore: Sendable {
 
     /// Puts the bytes at `target`: by hard link on the same file system, else by shared extents, else by copy.
     /// Returns false when there is no such blob.
-    package func place(_ blob: String, at target: String) async throws -> Bool {
+    package func place(_ blob: String, at target: String, on threads: BlockingPool? = nil) async throws -> Bool {
         let source = path(blob)
-        return try await pool.run {
+        return try await (threads ?? pool).run {
             if link(source, target) == 0 { return true }
             switch errno {
             case ENOENT where access(source, F_OK) != 0: return false
@@ -117,6 +117,8 @@ package struct FileImageStore: Sendable {
         }
         defer { close(from) }
         let part = target + partSuffix
+        // Of a process that died on the way: such a file is not opened for writing again.
+        unlink(part)
         let into = Glibc.open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o444)
         guard into >= 0 else { throw FileCalls.failure("open", part) }
         do {
@@ -135,6 +137,24 @@ package struct FileImageStore: Sendable {
         return true
     }
 
+    /// Puts the bytes into another store under the same name; nothing to do when they are there. False: this store has
+    /// no such blob. A copy may take long: it runs on threads of its own.
+    func copy(_ blob: String, to other: FileImageStore, on threads: BlockingPool) async throws -> Bool {
+        do {
+            return try await place(blob, at: other.path(blob), on: threads)
+        } catch let failure as FileCalls.Failure {
+            // What stands under the name is whole: it came there by a link or by a rename.
+            if failure.errorNumber == EEXIST { return true }
+            throw Self.cloudError(failure)
+        }
+    }
+
+    /// Whether the blob is here, whole.
+    func has(_ blob: String) async throws -> Bool {
+        let path = path(blob)
+        return try await pool.run { access(path, F_OK) == 0 }
+    }
+
     // MARK: Sweeping
 
     /// The names of all files, with the suffix of those that are not whole.
@@ -148,6 +168,31 @@ package struct FileImageStore: Sendable {
         try await pool.run {
             guard unlink(path) == 0 || errno == ENOENT else { throw FileCalls.failure("unlink", path) }
         }
+    }
+
+    /// Removes the files of blobs that nobody names, and returns their names.
+    ///
+    /// Files are listed before `named` is asked: a row names its file before the file exists, so what is listed and not
+    /// named is waste, however busy the uploads are meanwhile.
+    func removeWaste(unless named: () async throws -> Set<String>) async throws -> [String] {
+        let files = try await files()
+        let blobs = try await named()
+        var removed: [String] = []
+        for file in files {
+            let isPart = file.hasSuffix(Self.partSuffix)
+            let blob = isPart ? String(file.dropLast(Self.partSuffix.count)) : file
+            guard Self.isBlob(blob), !blobs.contains(blob) else { continue }
+            try await removeFile(file)
+            removed.append(file)
+        }
+        return removed
+    }
+
+    /// Whether this program made the name: an image's id, a dot, twelve digits. Nothing else is ever touched.
+    private static func isBlob(_ name: String) -> Bool {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 2 && UUIDText.isUUID(String(parts[0])) && parts[1].utf8.count == 12
+            && parts[1].utf8.allSatisfy { Hex.value($0) != nil }
     }
 
     /// What the caller hears of a failed call: a full disk is said as such.

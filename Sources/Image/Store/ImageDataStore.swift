@@ -34,17 +34,34 @@ package struct ImageDataStore: Sendable {
     /// Bytes are whole and checked. False: the upload lost its image.
     package func activate(
         _ id: ImageID, from status: Image.Status, blob: String, _ data: StoredData, virtualSizeBytes: Int64?,
-        at time: Timestamp, _ tx: any Transaction
+        in stores: [String], at time: Timestamp, _ tx: any Transaction
     ) throws -> Bool {
         guard let next = status.after(.dataStored) else { preconditionFailure("data stored in \(status)") }
-        return try tx.execute(
+        let changed = try tx.execute(
             """
             UPDATE images
                SET status = \(next.rawValue), size = \(data.sizeBytes), virtual_size = \(virtualSizeBytes),
-                   checksum = \(data.checksum), os_hash_algo = \(DataDigests.hashAlgorithm),
+                   checksum = \(data.checksum), os_hash_algo = \(data.hashAlgorithm),
                    os_hash_value = \(data.hashValue), staged = NULL, upload_seen_at = NULL, updated_at = \(time)
              WHERE id = \(id) AND blob_name = \(blob) AND status = \(status.rawValue)
-            """) == 1
+            """)
+        guard changed == 1 else { return false }
+        for store in stores { try addStore(store, to: id, at: time, tx) }
+        return true
+    }
+
+    /// The store now holds the image's bytes, whole.
+    package func addStore(_ store: String, to id: ImageID, at time: Timestamp, _ tx: any Transaction) throws {
+        try tx.execute(
+            """
+            INSERT INTO image_stores (image_id, store, created_at) VALUES (\(id), \(store), \(time))
+            ON CONFLICT (image_id, store) DO NOTHING
+            """)
+    }
+
+    /// False: it did not hold them.
+    package func removeStore(_ store: String, from id: ImageID, _ tx: any Transaction) throws -> Bool {
+        try tx.execute("DELETE FROM image_stores WHERE image_id = \(id) AND store = \(store)") == 1
     }
 
     /// Staged bytes are whole; they wait for the import.
@@ -95,8 +112,18 @@ package struct ImageDataStore: Sendable {
         ) { ($0.id(0), $0.text(1)) }
     }
 
-    package func allBlobs(_ tx: any Transaction) throws -> Set<String> {
-        Set(try tx.query("SELECT blob_name FROM images WHERE blob_name IS NOT NULL") { $0.text(0) })
+    /// The blobs that may be in `store`: those it holds, and those of uploads and imports that are on their way.
+    package func blobs(of store: String, _ tx: any Transaction) throws -> Set<String> {
+        Set(
+            try tx.query(
+                """
+                SELECT blob_name FROM images
+                 WHERE blob_name IS NOT NULL
+                   AND (status NOT IN (\(Image.Status.active.rawValue), \(Image.Status.deactivated.rawValue))
+                        OR import_task IS NOT NULL
+                        OR id IN (SELECT image_id FROM image_stores WHERE store = \(store)))
+                """
+            ) { $0.text(0) })
     }
 }
 

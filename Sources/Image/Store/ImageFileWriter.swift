@@ -12,12 +12,15 @@ final class ImageFileWriter: Sendable {
     private let isClosed = Atomic<Bool>(false)
     private let count = Atomic<Int64>(0)
     private let md5 = Mutex(Digest(.md5))
-    private let sha512 = Mutex(Digest(.sha512))
+    private let hash: Mutex<Digest>
+    private let algorithm: DigestAlgorithm
     private let inspector = Mutex(ImageInspector())
 
-    init(path: String, descriptor: Int32) {
+    init(path: String, descriptor: Int32, algorithm: DigestAlgorithm) {
         self.path = path
         self.descriptor = descriptor
+        self.algorithm = algorithm
+        hash = Mutex(Digest(algorithm))
     }
 
     deinit { closeFile() }
@@ -30,7 +33,7 @@ final class ImageFileWriter: Sendable {
 
     /// Takes the next piece: both digests and the write run side by side.
     func append(_ piece: [UInt8], on pool: BlockingPool) async throws {
-        async let first: Void = pool.run { self.sha512.withLock { $0.update(piece) } }
+        async let first: Void = pool.run { self.hash.withLock { $0.update(piece) } }
         async let second: Void = pool.run { self.md5.withLock { $0.update(piece) } }
         try await pool.run {
             self.inspector.withLock { $0.feed(piece) }
@@ -62,8 +65,8 @@ final class ImageFileWriter: Sendable {
             }
         }
         return StoredData(
-            sizeBytes: byteCount, checksum: md5.withLock { $0.hex() }, hashValue: sha512.withLock { $0.hex() },
-            inspection: inspector.withLock { $0.finish() })
+            sizeBytes: byteCount, checksum: md5.withLock { $0.hex() }, hashValue: hash.withLock { $0.hex() },
+            inspection: inspector.withLock { $0.finish() }, hashAlgorithm: algorithm.rawValue)
     }
 
     /// Drops the bytes.

@@ -9,7 +9,8 @@ package struct ImageStore: Sendable {
 
     private static let columns: SQL = """
         id, name, status, visibility, owner, disk_format, container_format, size, virtual_size, checksum, os_hash_algo,
-        os_hash_value, min_disk, min_ram, protected, os_hidden, created_at, updated_at, blob_name, staged
+        os_hash_value, min_disk, min_ram, protected, os_hidden, created_at, updated_at, blob_name, staged,
+        import_task, importing_stores, failed_stores
         """
 
     private static func image(_ row: any Row) -> Image {
@@ -30,6 +31,9 @@ package struct ImageStore: Sendable {
         image.updatedAt = row.timestamp(17)
         image.blob = row.textOrNil(18)
         image.staged = row.textOrNil(19).flatMap(StagedData.init(text:))
+        image.importTask = row.idOrNil(20)
+        image.importingStores = row.textOrNil(21).map(StoreList.read)
+        image.failedStores = row.textOrNil(22).map(StoreList.read)
         return image
     }
 
@@ -98,6 +102,8 @@ package struct ImageStore: Sendable {
         try tx.execute("DELETE FROM image_properties WHERE image_id = \(id)")
         try tx.execute("DELETE FROM image_tags WHERE image_id = \(id)")
         try tx.execute("DELETE FROM image_members WHERE image_id = \(id)")
+        try tx.execute("DELETE FROM image_stores WHERE image_id = \(id)")
+        try tx.execute("DELETE FROM image_cache WHERE image_id = \(id)")
         return try tx.execute("DELETE FROM images WHERE id = \(id)") == 1
     }
 
@@ -110,8 +116,52 @@ package struct ImageStore: Sendable {
                 ($0.text(0), $0.text(1))
             })
         image.tags = try tx.query("SELECT tag FROM image_tags WHERE image_id = \(id) ORDER BY tag") { $0.text(0) }
+        image.stores = try tx.query("SELECT store FROM image_stores WHERE image_id = \(id) ORDER BY store") {
+            $0.text(0)
+        }
         return image
     }
+
+    // MARK: Use
+
+    /// Bytes of a project's images, each as often as stores hold it.
+    package func storedBytes(of project: ProjectID, _ tx: any Transaction) throws -> Int64 {
+        try tx.first(
+            """
+            SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM images JOIN image_stores ON image_stores.image_id = images.id
+             WHERE owner = \(project)
+            """
+        ) { $0.int64(0) } ?? 0
+    }
+
+    /// Bytes that wait for their import, and those that a copy brings along.
+    package func stagedBytes(of project: ProjectID, _ tx: any Transaction) throws -> Int64 {
+        try tx.first(
+            """
+            SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM images
+             WHERE owner = \(project)
+               AND (status IN (\(Image.Status.uploading.rawValue), \(Image.Status.importing.rawValue))
+                    OR import_task IS NOT NULL)
+            """
+        ) { $0.int64(0) } ?? 0
+    }
+
+    package func count(of project: ProjectID, _ tx: any Transaction) throws -> Int {
+        try tx.count("SELECT COUNT(*) FROM images WHERE owner = \(project)")
+    }
+
+    package func countUploading(of project: ProjectID, _ tx: any Transaction) throws -> Int {
+        try tx.count(
+            """
+            SELECT COUNT(*) FROM images
+             WHERE owner = \(project)
+               AND (status IN (\(Image.Status.saving.rawValue), \(Image.Status.uploading.rawValue),
+                               \(Image.Status.importing.rawValue))
+                    OR import_task IS NOT NULL)
+            """)
+    }
+
+    // MARK: Read
 
     package func images(_ ids: [ImageID], _ tx: any Transaction) throws -> [Image] {
         let images = try tx.query("SELECT \(Self.columns) FROM images WHERE id IN \(list: ids)", Self.image)
@@ -123,7 +173,7 @@ package struct ImageStore: Sendable {
         return try complete(try tx.query(sql, Self.image), tx)
     }
 
-    /// Adds properties and tags, with one query each for the whole page.
+    /// Adds properties, tags and stores, with one query each for the whole page.
     private func complete(_ images: [Image], _ tx: any Transaction) throws -> [Image] {
         guard !images.isEmpty else { return [] }
         var images = images
@@ -136,6 +186,17 @@ package struct ImageStore: Sendable {
             row in
             if let place = places[row.text(0)] { images[place].tags.append(row.text(1)) }
         }
+        try tx.forEach(
+            "SELECT image_id, store FROM image_stores WHERE image_id IN \(list: ids) ORDER BY image_id, store"
+        ) { row in
+            if let place = places[row.text(0)] { images[place].stores.append(row.text(1)) }
+        }
         return images
     }
+}
+
+/// Names of stores in one column, between commas.
+enum StoreList {
+    static func read(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
+    static func text(_ names: [String]) -> String { Set(names).sorted().joined(separator: ",") }
 }

@@ -49,8 +49,28 @@ struct AgentRoutes: Sendable {
                 }
             }
         }
-        return collection.list(request, query, query.page(of: found, id: \.id), id: \.id, write)
+        let sorted = try query.sorts.reversed().reduce(found) { agents, sort in
+            guard let value = Self.sortKeys[sort.key] else {
+                throw AttributeReader.bad("['\(sort.key.prefix(64))'] is invalid attribute for sort_keys")
+            }
+            // One key after the other, the first last: equal ones stay as the other keys put them.
+            let order = agents.enumerated().sorted { left, right in
+                let (a, b) = (value(left.element), value(right.element))
+                guard a != b else { return left.offset < right.offset }
+                return (a < b) == sort.isAscending
+            }
+            return order.map(\.element)
+        }
+        return collection.list(request, query, query.page(of: sorted, id: \.id), id: \.id, write)
     }
+
+    /// What all agents have in common orders none of them.
+    private static let sortKeys: [String: @Sendable (NetworkAgentInfo) -> String] = [
+        "id": { $0.id }, "agent_type": { $0.type }, "binary": { $0.binary }, "host": { $0.host },
+        "alive": { $0.isAlive ? "1" : "0" }, "description": { $0.description }, "admin_state_up": { _ in "" },
+        "topic": { _ in "" }, "availability_zone": { _ in "" }, "created_at": { _ in "" }, "started_at": { _ in "" },
+        "heartbeat_timestamp": { _ in "" }, "resources_synced": { _ in "" },
+    ]
 
     private func show(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
         let agent = try await agents.get(request.parameter("id"), for: context)
@@ -66,7 +86,7 @@ struct AgentRoutes: Sendable {
         return collection.one(agent, fields: nil, write)
     }
 
-    private func write(_ agent: NetworkAgentInfo, _ out: inout ResourceWriter) {
+    func write(_ agent: NetworkAgentInfo, _ out: inout ResourceWriter) {
         out.field("id", agent.id)
         out.field("agent_type", agent.type)
         out.field("binary", agent.binary)
@@ -78,10 +98,10 @@ struct AgentRoutes: Sendable {
         out.raw("configurations", "{}")
         out.field("description", agent.description)
         out.null("resources_synced")
-        let now = agents.now.iso8601(zone: false)
-        out.field("created_at", now)
-        out.field("started_at", now)
-        out.field("heartbeat_timestamp", now)
+        let started = agents.startedAt.iso8601(zone: false)
+        out.field("created_at", started)
+        out.field("started_at", started)
+        out.field("heartbeat_timestamp", agents.now.iso8601(zone: false))
     }
 
     // MARK: Zones and providers
@@ -121,8 +141,8 @@ struct AgentRoutes: Sendable {
             JSONWriter.object { json in
                 json.array("service_providers") { json in
                     json.beginObject()
-                    json.field("service_type", "L3_ROUTER_NAT")
-                    json.field("name", "ovn")
+                    json.field("service_type", ServiceProvider.serviceType)
+                    json.field("name", ServiceProvider.name)
                     json.field("default", true)
                     json.endObject()
                 }
@@ -136,7 +156,12 @@ struct AgentRoutes: Sendable {
         let names = request.queryAll("network_name")
         let ids = request.queryAll("network_id")
         let projects = request.queryAll("project_id") + request.queryAll("tenant_id")
-        let found = all.filter { entry in
+        let versions = request.queryAll("ip_version")
+        let found = all.map { entry in
+            var entry = entry
+            if !versions.isEmpty { entry.subnets.removeAll { !versions.contains("\($0.ipVersion)") } }
+            return entry
+        }.filter { entry in
             (names.isEmpty || names.contains(entry.name)) && (ids.isEmpty || ids.contains(entry.network.rawValue))
                 && (projects.isEmpty || projects.contains(entry.project.rawValue))
         }

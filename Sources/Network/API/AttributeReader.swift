@@ -42,7 +42,16 @@ struct AttributeReader {
         return value
     }
 
+    /// The value when it is text; takes nothing away.
+    func text(_ name: String) -> String? { fields[name]?.string }
+
+    /// Null is as if it were not given.
+    mutating func dropNull(_ name: String) { if fields[name]?.isNull == true { fields[name] = nil } }
+
     mutating func note(_ attribute: String) { given.append(attribute) }
+
+    /// A value that asks for nothing needs no leave.
+    mutating func forgetGiven(_ name: String) { forget(name) }
 
     /// Drops the attribute from the given ones: it has its default. In an update, upstream asks for leave all the same.
     private mutating func forget(_ name: String) { if isCreate { given.removeAll { $0 == name } } }
@@ -62,13 +71,13 @@ struct AttributeReader {
     }
 
     /// `.some(nil)` for null.
-    mutating func nullableString(_ name: String) throws -> String?? {
+    mutating func nullableString(_ name: String, maximum: Int = maximumTextLength) throws -> String?? {
         guard let value = fields[name] else { return .none }
         if value.isNull {
             fields[name] = nil
             return .some(nil)
         }
-        return try string(name)
+        return try string(name, maximum: maximum)
     }
 
     mutating func bool(_ name: String, default standard: Bool) throws -> Bool? {
@@ -147,10 +156,11 @@ struct AttributeReader {
     }
 
     /// Null is an empty list.
-    mutating func list(_ name: String, maximum: Int = 1000) throws -> [JSON]? {
+    mutating func list(_ name: String, maximum: Int = 1000, emptyObjectIsNone: Bool = false) throws -> [JSON]? {
         guard let value = value(name) else { return nil }
         switch value {
         case .null: return []
+        case .object(let fields) where emptyObjectIsNone && fields.isEmpty: return []
         case .array(let elements) where elements.count <= maximum: return elements
         case .array: throw Self.invalid(name, "the list is too long")
         default: throw Self.invalid(name, "\(Self.shown(value)) is not a list")

@@ -16,11 +16,12 @@ struct Collection: Sendable {
     /// Most objects on a page; nil: no limit.
     private let maximumPage: Int?
 
-    init(_ name: String, _ plural: StaticString, maximumPage: Int?) {
+    /// `path` is given where it keeps the underscore.
+    init(_ name: String, _ plural: StaticString, path: String? = nil, maximumPage: Int?) {
         self.name = name
         self.plural = plural
         self.maximumPage = maximumPage
-        path = "/v2.0/" + String(plural.description.map { $0 == "_" ? "-" : $0 })
+        self.path = path ?? "/v2.0/" + String(plural.description.map { $0 == "_" ? "-" : $0 })
     }
 
     var item: String { path + "/{id}" }
@@ -207,6 +208,8 @@ struct Collection: Sendable {
         if let marker { parameters.append((name: "marker", value: marker)) }
         if isReversed { parameters.append((name: "page_reverse", value: "True")) }
         let text = parameters.map { Percent.encode($0.name) + "=" + Percent.encode($0.value) }.joined(separator: "&")
+        // The path of what is in another object names that object.
+        let path = path.contains("{id}") ? path.replacing("{id}", with: request.parameter("id")) : path
         return request.serviceURL + path + "?" + text
     }
 }

@@ -59,13 +59,14 @@ struct FloatingIPRoutes: Sendable {
 
 enum FloatingIPWire {
     static func draft(_ reader: inout AttributeReader) throws -> FloatingIPDraft {
-        try reader.refuseReadOnly("router_id", "port_details")
+        try reader.refuseReadOnly("router_id", "port_details", "port_forwardings")
         try reader.refuseInUpdate("floating_network_id", "floating_ip_address", "subnet_id", "dns_name", "dns_domain")
         var draft = FloatingIPDraft()
         draft.project = try reader.project()
         draft.network = try reader.id("floating_network_id")
         draft.subnet = try reader.nullableID("subnet_id").flatMap { $0 }
         draft.address = try reader.address("floating_ip_address")
+        draft.qosPolicy = try reader.nullableID("qos_policy_id")
         // neutron: an empty change means what it meant when there was nothing else to change: point nowhere.
         draft.port = try reader.isBlank ? .some(nil) : reader.nullableID("port_id")
         draft.fixedAddress = try reader.address("fixed_ip_address")
@@ -88,6 +89,12 @@ enum FloatingIPWire {
         out.field("status", floatingIP.status)
         out.field("dns_name", floatingIP.dnsName)
         out.field("dns_domain", floatingIP.dnsDomain)
+        out.field("qos_policy_id", floatingIP.qosPolicy)
+        out.nested("port_forwardings") { json in
+            json.beginArray()
+            for forwarding in floatingIP.portForwardings { PortForwardingWire.writeShort(forwarding, &json) }
+            json.endArray()
+        }
         out.nested("port_details") { json in
             guard let details = floatingIP.details else { return json.null() }
             json.beginObject()

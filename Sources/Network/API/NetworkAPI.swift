@@ -27,13 +27,40 @@ package struct NetworkAPI: ServiceAPI {
         SubnetPoolRoutes(SubnetPoolEngine(environment), maximumPage: page).register(on: &routes)
         AddressScopeRoutes(AddressScopeEngine(environment), maximumPage: page).register(on: &routes)
         PortRoutes(PortEngine(environment), maximumPage: page).register(on: &routes)
-        RouterRoutes(RouterEngine(environment), zone: zone, maximumPage: page).register(on: &routes)
+        PortBindingRoutes(PortBindingEngine(environment), maximumPage: page).register(on: &routes)
+        let routers = RouterRoutes(RouterEngine(environment), zone: zone, maximumPage: page)
+        routers.register(on: &routes)
         FloatingIPRoutes(FloatingIPEngine(environment), maximumPage: page).register(on: &routes)
+        FloatingIPPoolRoutes(FloatingIPEngine(environment), maximumPage: page).register(on: &routes)
         SecurityGroupRoutes(SecurityGroupEngine(environment), maximumPage: page).register(on: &routes)
+        QoSPolicyRoutes(QoSEngine(environment), maximumPage: page).register(on: &routes)
+        QoSRuleRoutes.register(QoSRuleEngine(environment), maximumPage: page, on: &routes)
+        let capabilities = environment.driver.capabilities
+        if capabilities.hasTrunks { TrunkRoutes(TrunkEngine(environment), maximumPage: page).register(on: &routes) }
+        if capabilities.hasPortForwarding {
+            PortForwardingRoutes(PortForwardingEngine(environment), maximumPage: page).register(on: &routes)
+        }
+        if capabilities.hasConntrackHelpers {
+            ConntrackHelperRoutes(ConntrackHelperEngine(environment), maximumPage: page).register(on: &routes)
+        }
+        if capabilities.hasMetering {
+            MeteringRoutes(MeteringEngine(environment), maximumPage: page).register(on: &routes)
+        }
+        if capabilities.hasLogs {
+            NetworkLogRoutes(NetworkLogEngine(environment), maximumPage: page).register(on: &routes)
+        }
         RBACRoutes(RBACEngine(environment), maximumPage: page).register(on: &routes)
+        AddressGroupRoutes(AddressGroupEngine(environment), maximumPage: page).register(on: &routes)
+        DefaultRuleRoutes(DefaultRuleEngine(environment), maximumPage: page).register(on: &routes)
+        StatefulnessRoutes(StatefulnessEngine(environment), maximumPage: page).register(on: &routes)
+        AutoTopologyRoutes(AutoTopologyEngine(environment)).register(on: &routes)
+        SegmentRoutes(SegmentEngine(environment), maximumPage: page).register(on: &routes)
+        NetworkFlavorRoutes(NetworkFlavorEngine(environment), maximumPage: page).register(on: &routes)
         TagRoutes(TagEngine(environment)).register(on: &routes)
         QuotaRoutes(NetworkQuotaEngine(environment)).register(on: &routes)
-        AgentRoutes(NetworkAgents(environment), networks, maximumPage: page).register(on: &routes)
+        let agents = AgentRoutes(NetworkAgents(environment), networks, maximumPage: page)
+        agents.register(on: &routes)
+        AgentSchedulingRoutes(environment, agents, routers).register(on: &routes)
         self.routes = routes
     }
 

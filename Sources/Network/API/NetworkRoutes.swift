@@ -63,8 +63,9 @@ struct NetworkRoutes: Sendable {
 
 enum NetworkWire {
     static func draft(_ reader: inout AttributeReader) throws -> NetworkDraft {
-        try reader.refuseReadOnly("subnets", "availability_zones", "ipv4_address_scope", "ipv6_address_scope")
-        try reader.refuseInUpdate("availability_zone_hints")
+        try reader.refuseReadOnly(
+            "subnets", "availability_zones", "ipv4_address_scope", "ipv6_address_scope", "l2_adjacency")
+        try reader.refuseInUpdate("availability_zone_hints", "segments", "vlan_transparent", "qinq")
         var draft = NetworkDraft()
         draft.project = try reader.project()
         draft.name = try reader.string("name")
@@ -74,15 +75,35 @@ enum NetworkWire {
         draft.kind = try reader.nullableString("provider:network_type").flatMap { $0 }
         draft.physicalNetwork = try reader.nullableString("provider:physical_network").flatMap { $0 }
         draft.segment = try reader.int("provider:segmentation_id", 0...0xFFFF_FFFF)
+        draft.segments = try segments(&reader)
         draft.isExternal = try reader.bool("router:external", default: false)
         draft.isShared = try reader.bool("shared", default: false)
         draft.isDefault = try reader.bool("is_default", default: false)
         draft.hasPortSecurity = try reader.bool("port_security_enabled", default: true)
         draft.dnsDomain = try reader.string("dns_domain").map { try checkedDomain($0) }
         draft.zoneHints = try reader.strings("availability_zone_hints")
+        draft.qosPolicy = try reader.nullableID("qos_policy_id")
+        draft.isVLANTransparent = try reader.bool("vlan_transparent", default: false)
+        draft.hasQinQ = try reader.bool("qinq", default: false)
         draft.tags = try reader.tags()
         draft.given = reader.given
         return draft
+    }
+
+    private static func segments(_ reader: inout AttributeReader) throws -> [NetworkSegmentDraft]? {
+        guard let entries = try reader.list("segments", maximum: 16) else { return nil }
+        guard Set(entries.map { $0.text() }).count == entries.count else {
+            throw CloudError.badRequest("Duplicate segment entry in request.", kind: "SegmentsContainDuplicateEntry")
+        }
+        return try entries.map { entry in
+            var inner = try AttributeReader(entry, isCreate: true)
+            var draft = NetworkSegmentDraft()
+            draft.kind = try inner.nullableString("provider:network_type").flatMap { $0 }
+            draft.physicalNetwork = try inner.nullableString("provider:physical_network").flatMap { $0 }
+            draft.number = try inner.int("provider:segmentation_id", 0...0xFFFF_FFFF)
+            try inner.finish()
+            return draft
+        }
     }
 
     /// neutron: a domain ends with a dot.
@@ -108,12 +129,28 @@ enum NetworkWire {
         out.field("dns_domain", network.dnsDomain)
         out.raw("availability_zone_hints", network.zoneHints)
         out.field("availability_zones", [zone])
+        out.field("qos_policy_id", network.qosPolicy)
         out.field("ipv4_address_scope", network.ipv4Scope)
         out.field("ipv6_address_scope", network.ipv6Scope)
-        if showsProvider {
+        out.field("l2_adjacency", !network.isRouted)
+        out.field("vlan_transparent", network.isVLANTransparent)
+        out.field("qinq", network.hasQinQ)
+        if showsProvider, network.segments.isEmpty {
             out.field("provider:network_type", network.kind.rawValue)
             out.field("provider:physical_network", network.physicalNetwork)
             out.field("provider:segmentation_id", network.segment)
+        } else if showsProvider {
+            out.nested("segments") { json in
+                json.beginArray()
+                for segment in network.segments {
+                    json.beginObject()
+                    json.field("provider:network_type", segment.kind.rawValue)
+                    json.field("provider:physical_network", segment.physicalNetwork)
+                    json.field("provider:segmentation_id", segment.number)
+                    json.endObject()
+                }
+                json.endArray()
+            }
         }
         out.standard(network.standard)
     }

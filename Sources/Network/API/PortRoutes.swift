@@ -61,7 +61,8 @@ struct PortRoutes: Sendable {
     private func writer(_ context: CallContext) -> (Port, inout ResourceWriter) -> Void {
         let showsBinding = context.allows("get_port:binding:host_id", [:])
         let view = PortWire.View(
-            showsBinding: showsBinding, showsDHCPOptions: ports.hasExtraDHCPOptions, dnsDomain: ports.dnsDomain)
+            showsBinding: showsBinding, showsResourceRequest: context.allows("get_port:resource_request", [:]),
+            showsDHCPOptions: ports.hasExtraDHCPOptions, dnsDomain: ports.dnsDomain)
         return { PortWire.write($0, view, &$1) }
     }
 }

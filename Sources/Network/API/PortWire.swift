@@ -12,7 +12,8 @@ enum PortWire {
 
     static func draft(_ reader: inout AttributeReader, isCreate: Bool, hasDHCPOptions: Bool) throws -> PortDraft {
         try reader.refuseReadOnly(
-            "binding:vif_type", "binding:vif_details", "dns_assignment", "ip_allocation", "resource_request")
+            "binding:vif_type", "binding:vif_details", "dns_assignment", "ip_allocation", "resource_request",
+            "trunk_details", "qos_network_policy_id")
         try reader.refuseInUpdate("network_id")
         var draft = PortDraft()
         draft.project = try reader.project()
@@ -39,6 +40,7 @@ enum PortWire {
         if hasDHCPOptions { draft.dhcpOptions = try options(&reader) }
         draft.dnsName = try reader.string("dns_name").map { try checkedName($0) }
         draft.dnsDomain = try reader.string("dns_domain").map { try NetworkWire.checkedDomain($0) }
+        draft.qosPolicy = try reader.nullableID("qos_policy_id")
         draft.tags = try reader.tags()
         draft.given = reader.given
         return draft
@@ -67,20 +69,20 @@ enum PortWire {
         }
     }
 
-    private static func vnicType(_ reader: inout AttributeReader) throws -> String? {
-        guard let type = try reader.string("binding:vnic_type", default: "normal") else { return nil }
+    static func vnicType(_ reader: inout AttributeReader, _ name: String = "binding:vnic_type") throws -> String? {
+        guard let type = try reader.string(name, default: "normal") else { return nil }
         guard vnicTypes.contains(type) else {
-            throw AttributeReader.invalid("binding:vnic_type", "'\(type.prefix(32))' is not in \(vnicTypes)")
+            throw AttributeReader.invalid(name, "'\(type.prefix(32))' is not in \(vnicTypes)")
         }
         return type
     }
 
-    private static func profile(_ reader: inout AttributeReader) throws -> JSON? {
-        guard let profile = reader.value("binding:profile") else { return nil }
+    static func profile(_ reader: inout AttributeReader, _ name: String = "binding:profile") throws -> JSON? {
+        guard let profile = reader.value(name) else { return nil }
         switch profile {
         case .null: return [:]
         case .object where profile.text().utf8.count <= 4096: return profile
-        default: throw AttributeReader.invalid("binding:profile", "it is not a dictionary, or too large")
+        default: throw AttributeReader.invalid(name, "it is not a dictionary, or too large")
         }
     }
 
@@ -97,9 +99,17 @@ enum PortWire {
                 throw AttributeReader.invalid(
                     "allowed_address_pairs", "'\(ip.prefix(64))' is not a valid IP address or subnet")
             }
+            // aap-reject-multicast
+            guard !cidr.network.isMulticast else {
+                throw AttributeReader.invalid(
+                    "allowed_address_pairs", "Multicast address '\(ip.prefix(64))' is not allowed")
+            }
             reader.note("allowed_address_pairs:ip_address")
             if fields["mac_address"] != nil { reader.note("allowed_address_pairs:mac_address") }
             let mac = try fields["mac_address"].map { try AttributeReader.mac($0, "allowed_address_pairs") }
+            if let mac, mac.isMulticast {
+                throw AttributeReader.invalid("allowed_address_pairs", "Multicast address '\(mac)' is not allowed")
+            }
             return PortDraft.Pair(
                 mac: mac, ip: cidr.prefixLength == cidr.network.bits ? cidr.network.description : cidr.description)
         }
@@ -141,6 +151,7 @@ enum PortWire {
     /// What one caller sees of ports, and what all ports have in common.
     struct View: Sendable {
         var showsBinding: Bool
+        var showsResourceRequest: Bool
         var showsDHCPOptions: Bool
         var dnsDomain: String
     }
@@ -164,18 +175,23 @@ enum PortWire {
         out.field("dns_name", port.dnsName)
         out.field("dns_domain", port.dnsDomain)
         if out.wants("dns_assignment") { writeAssignments(port, view.dnsDomain, &out) }
+        out.field("qos_policy_id", port.qosPolicy)
+        out.field("qos_network_policy_id", port.networkQoSPolicy)
+        if let details = port.trunkDetails { out.raw("trunk_details", details) }
         out.field("binding:vnic_type", port.vnicType)
         if view.showsBinding {
             out.field("binding:host_id", port.host)
-            out.field("binding:vif_type", port.host.isEmpty ? "unbound" : "ovs")
+            out.field("binding:vif_type", port.host.isEmpty ? "unbound" : boundType)
             out.raw("binding:vif_details", port.host.isEmpty ? "{}" : boundDetails)
             out.raw("binding:profile", port.profile)
         }
+        if view.showsResourceRequest { out.raw("resource_request", port.resourceRequest ?? "null") }
         out.standard(port.standard)
     }
 
     /// What ML2/OVN tells of a port that its `br-int` carries.
-    private static let boundDetails =
+    static let boundType = "ovs"
+    static let boundDetails =
         #"{"port_filter": true, "connectivity": "l2", "bridge_name": "br-int", "bound_drivers": {"0": "ovn"}}"#
 
     private static func writeAssignments(_ port: Port, _ dnsDomain: String, _ out: inout ResourceWriter) {

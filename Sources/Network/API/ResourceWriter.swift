@@ -50,6 +50,9 @@ struct ResourceWriter: ~Copyable {
     mutating func field(_ key: StaticString, _ value: Int) { if wants(key) { json.field(key, value) } }
     mutating func field(_ key: StaticString, _ value: Int?) { if wants(key) { json.field(key, value) } }
     mutating func field(_ key: StaticString, _ value: Int64) { if wants(key) { json.field(key, value) } }
+    mutating func field(_ key: StaticString, _ value: Bool?) {
+        if let value { field(key, value) } else { null(key) }
+    }
     mutating func field(_ key: StaticString, _ value: Bool) { if wants(key) { json.field(key, value) } }
     mutating func field<Tag>(_ key: StaticString, _ value: ID<Tag>) {
         if wants(key) { json.field(key, value.rawValue) }
@@ -77,8 +80,12 @@ struct ResourceWriter: ~Copyable {
     }
 
     mutating func standard(_ standard: StandardAttributes) {
-        field("description", standard.description)
         raw("tags", standard.tags)
+        standardWithoutTags(standard)
+    }
+
+    mutating func standardWithoutTags(_ standard: StandardAttributes) {
+        field("description", standard.description)
         field("revision_number", standard.revision)
         if wants("created_at") { json.field("created_at", standard.createdAt.iso8601()) }
         if wants("updated_at") { json.field("updated_at", standard.updatedAt.iso8601()) }

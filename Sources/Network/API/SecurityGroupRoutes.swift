@@ -81,7 +81,7 @@ struct SecurityGroupRoutes: Sendable {
     }
 
     private func deleteRule(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
-        try await groups.deleteRule(request.id("id"), for: context)
+        try await groups.deleteRule(request.id("id"), ifMatch: Collection.ifMatch(request), for: context)
         return .noContent()
     }
 }

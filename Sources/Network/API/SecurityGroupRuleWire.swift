@@ -9,9 +9,14 @@ enum SecurityGroupRuleWire {
     static func draft(_ reader: inout AttributeReader) throws -> SecurityGroupRuleDraft {
         try reader.refuseReadOnly("normalized_cidr", "belongs_to_default_sg")
         try reader.require("security_group_id")
-        try reader.require("direction")
-        // neutron takes any text for these two ids, and finds no group by it.
+        // neutron takes any text for these ids, and finds no group by it.
         let group = SecurityGroupID(try reader.string("security_group_id") ?? "")
+        return try pattern(&reader, of: group)
+    }
+
+    /// What rules and default rules have in common.
+    static func pattern(_ reader: inout AttributeReader, of group: SecurityGroupID) throws -> SecurityGroupRuleDraft {
+        try reader.require("direction")
         let direction = try reader.string("direction") ?? ""
         guard direction == "ingress" || direction == "egress" else {
             throw AttributeReader.invalid("direction", "'\(direction.prefix(32))' is not in ['ingress', 'egress']")
@@ -26,11 +31,10 @@ enum SecurityGroupRuleWire {
             $0.isEmpty ? nil : $0
         }
         draft.remoteGroup = try reader.nullableString("remote_group_id").flatMap { $0 }.map { SecurityGroupID($0) }
-        draft.description = try reader.string("description") ?? ""
-        if let other = reader.value("remote_address_group_id"), !other.isNull {
-            throw CloudError.notFound(
-                "Address group \(other.string?.prefix(64) ?? "") could not be found.", kind: "AddressGroupNotFound")
+        draft.remoteAddressGroup = try reader.nullableString("remote_address_group_id").flatMap { $0 }.map {
+            AddressGroupID($0)
         }
+        draft.description = try reader.string("description") ?? ""
         return draft
     }
 
@@ -95,7 +99,7 @@ enum SecurityGroupRuleWire {
         out.field("remote_ip_prefix", rule.remotePrefix)
         out.field("normalized_cidr", rule.normalizedPrefix)
         out.field("remote_group_id", rule.remoteGroup)
-        out.null("remote_address_group_id")
+        out.field("remote_address_group_id", rule.remoteAddressGroup)
         out.field("belongs_to_default_sg", rule.belongsToDefaultGroup)
         out.standard(rule.standard)
     }
@@ -114,7 +118,7 @@ enum SecurityGroupRuleWire {
         json.field("remote_ip_prefix", rule.remotePrefix)
         json.field("normalized_cidr", rule.normalizedPrefix)
         json.field("remote_group_id", rule.remoteGroup)
-        json.nullField("remote_address_group_id")
+        json.field("remote_address_group_id", rule.remoteAddressGroup?.rawValue)
         json.field("belongs_to_default_sg", rule.belongsToDefaultGroup)
         json.field("description", rule.standard.description)
         json.key("tags")

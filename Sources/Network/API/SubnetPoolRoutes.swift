@@ -2,6 +2,7 @@
 import APIKit
 import BaseKit
 import HTTPKit
+import NetworkContract
 import NetworkCore
 import PolicyKit
 
@@ -23,12 +24,18 @@ struct SubnetPoolRoutes: Sendable {
         routes.add(.delete, collection.item, object: "delete_subnetpool", delete)
         routes.add(.put, collection.item + "/add_prefixes", object: "add_prefixes") { request, context in
             let prefixes = try await prefixes(request)
-            return answer(try await pools.addPrefixes(prefixes, to: request.id("id"), for: context))
+            return answer(
+                try await pools.addPrefixes(
+                    prefixes, to: request.id("id"), ifMatch: Collection.ifMatch(request), for: context))
         }
         routes.add(.put, collection.item + "/remove_prefixes", object: "remove_prefixes") { request, context in
             let prefixes = try await prefixes(request)
-            return answer(try await pools.removePrefixes(prefixes, from: request.id("id"), for: context))
+            return answer(
+                try await pools.removePrefixes(
+                    prefixes, from: request.id("id"), ifMatch: Collection.ifMatch(request), for: context))
         }
+        routes.add(
+            .put, collection.item + "/onboard_network_subnets", object: "onboard_network_subnets", onboard)
     }
 
     private func list(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
@@ -72,6 +79,25 @@ struct SubnetPoolRoutes: Sendable {
         let prefixes = try SubnetPoolWire.prefixes(&reader) ?? []
         try reader.finish()
         return prefixes
+    }
+
+    private func onboard(_ request: APIRequest, _ context: CallContext) async throws -> HTTPResponse {
+        var reader = try AttributeReader(try await request.json(), isCreate: true)
+        guard let network: NetworkID = try reader.id("network_id") else {
+            throw NetworkFault.invalidInput("network_id must be specified")
+        }
+        try reader.finish()
+        let subnets = try await pools.onboard(network, into: request.id("id"), for: context)
+        var json = JSONWriter(capacity: 64 + subnets.count * 96)
+        json.beginArray()
+        for subnet in subnets {
+            json.beginObject()
+            json.field("id", subnet.id)
+            json.field("cidr", subnet.cidr.description)
+            json.endObject()
+        }
+        json.endArray()
+        return .json(200, json.finish())
     }
 
     private func answer(_ prefixes: [CIDR]) -> HTTPResponse {

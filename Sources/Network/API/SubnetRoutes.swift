@@ -84,14 +84,20 @@ enum SubnetWire {
         draft.serviceTypes = try reader.strings("service_types")
         draft.publishesDNS = try reader.bool("dns_publish_fixed_ip", default: false)
         draft.tags = try reader.tags()
-        draft.pool = try reader.nullableID("subnetpool_id").flatMap { $0 }
+        draft.pool = try pool(&reader)
         draft.usesDefaultPool = try reader.bool("use_default_subnetpool", default: false) ?? false
         draft.prefixLength = try reader.int("prefixlen", 0...128)
+        draft.segment = try reader.nullableID("segment_id")
+        if draft.segment == .some(nil) { reader.forgetGiven("segment_id") }
         draft.given = reader.given
-        if let segment = reader.value("segment_id"), !segment.isNull {
-            throw AttributeReader.bad("Unrecognized attribute(s) 'segment_id'")
-        }
         return draft
+    }
+
+    private static func pool(_ reader: inout AttributeReader) throws -> SubnetPoolID? {
+        guard reader.text("subnetpool_id") != "prefix_delegation" else {
+            throw NetworkFault.badRequest("subnets", "IPv6 prefix delegation is not available on this cloud")
+        }
+        return try reader.nullableID("subnetpool_id").flatMap { $0 }
     }
 
     private static func mode(_ reader: inout AttributeReader, _ name: String) throws -> Subnet.IPv6Mode? {
@@ -120,6 +126,7 @@ enum SubnetWire {
         out.field("network_id", subnet.network)
         out.field("ip_version", subnet.ipVersion)
         out.field("subnetpool_id", subnet.pool)
+        out.field("segment_id", subnet.segment)
         out.field("enable_dhcp", subnet.usesDHCP)
         out.field("ipv6_ra_mode", subnet.raMode?.rawValue)
         out.field("ipv6_address_mode", subnet.addressMode?.rawValue)

@@ -12,7 +12,7 @@ struct TagRoutes: Sendable {
     private static let collections: [(path: String, resource: String)] = [
         ("networks", "network"), ("subnets", "subnet"), ("ports", "port"), ("routers", "router"),
         ("floatingips", "floatingip"), ("security-groups", "security_group"),
-        ("subnetpools", "subnetpool"),
+        ("subnetpools", "subnetpool"), ("policies", "policy"), ("qos/policies", "policy"), ("trunks", "trunk"),
     ]
 
     init(_ tags: TagEngine) { self.tags = tags }
@@ -35,7 +35,8 @@ struct TagRoutes: Sendable {
             routes.add(.post, path, object: update) { request, context in
                 let new = try await list(request)
                 _ = try await tags.edit(.addAll(new), of: request.parameter("id"), in: collection, for: context)
-                return HTTPResponse(status: 201)
+                // neutron answers with what was asked for, not with all that there is.
+                return .json(201, JSONWriter.object { $0.field("tags", new) })
             }
             routes.add(.delete, path, object: delete) { request, context in
                 _ = try await tags.edit(.removeAll, of: request.parameter("id"), in: collection, for: context)

@@ -23,6 +23,13 @@ package final class FakeNetworkDriver: NetworkDriver {
         var capabilities = NetworkCapabilities(
             providerTypes: ["flat", "vlan", "geneve"], tenantTypes: ["geneve"], hasStatelessGroups: true)
         capabilities.hasExtraDHCPOptions = true
+        capabilities.qosRules = [.bandwidthLimit, .dscpMarking, .minimumBandwidth]
+        capabilities.hasTrunks = true
+        capabilities.hasPortForwarding = true
+        capabilities.hasExtraGateways = true
+        capabilities.hasConntrackHelpers = true
+        capabilities.hasMetering = true
+        capabilities.hasLogs = true
         return capabilities
     }()
 
@@ -67,6 +74,17 @@ package final class FakeNetworkDriver: NetworkDriver {
     }
 
     // MARK: NetworkDriver
+
+    package func gatewayPlaces() async throws -> [RouterID: [String]] {
+        state.withLock { state in
+            var places: [RouterID: [String]] = [:]
+            for case .router(let router) in state.objects.values where router.interfaces.contains(where: \.isGateway) {
+                let chassis = state.chassis.filter { $0.isGateway && !router.excludedChassis.contains($0.id) }
+                if !chassis.isEmpty { places[router.id] = chassis.map(\.id) }
+            }
+            return places
+        }
+    }
 
     package func apply(_ objects: [LogicalObject], removed: [LogicalKey]) async throws {
         try state.withLock { state in

@@ -8,6 +8,7 @@ package enum RouterTag {}
 package enum FloatingIPTag {}
 package enum SecurityGroupTag {}
 package enum SecurityGroupRuleTag {}
+package enum AddressGroupTag {}
 package typealias NetworkID = ID<NetworkTag>
 package typealias SubnetID = ID<SubnetTag>
 package typealias PortID = ID<PortTag>
@@ -15,6 +16,7 @@ package typealias RouterID = ID<RouterTag>
 package typealias FloatingIPID = ID<FloatingIPTag>
 package typealias SecurityGroupID = ID<SecurityGroupTag>
 package typealias SecurityGroupRuleID = ID<SecurityGroupRuleTag>
+package typealias AddressGroupID = ID<AddressGroupTag>
 
 /// What Compute asks for when it makes a port for a server.
 package struct ServerPortRequest: Sendable, Codable {
@@ -23,6 +25,8 @@ package struct ServerPortRequest: Sendable, Codable {
     /// Nil: the project's default group.
     package var securityGroups: [SecurityGroupID]?
     package var name: String
+    /// What DNS calls the server.
+    package var hostname: String?
 
     package init(
         network: NetworkID, fixedAddress: String? = nil, securityGroups: [SecurityGroupID]? = nil, name: String = ""
@@ -130,6 +134,9 @@ package protocol NetworkService: Sendable {
     /// Binds a port of `server` to a host, so that its data plane expects it there.
     func bindPort(_ id: PortID, server: String, host: String) async throws
 
+    /// Takes a port of `server` from its host; the port stays the server's. Not an error when it is on none.
+    func unbindPort(_ id: PortID, server: String) async throws
+
     /// Deletes a port that Compute made; lets go of one that the user brought. Not an error when it is gone.
     func releasePort(_ id: PortID, server: String) async throws
 
@@ -151,4 +158,10 @@ package protocol NetworkService: Sendable {
 
     /// Waits until the data plane says that the port is up. False when `limit` passes first.
     func waitUntilUp(_ id: PortID, limit: Duration) async throws -> Bool
+
+    /// Every fixed address of a server's port, of one project or of all. As in `ports(ofServers:)`, a port is the
+    /// server's if the project is.
+    func serverAddresses(
+        of project: ProjectID?
+    ) async throws -> [(server: String, project: ProjectID, address: String)]
 }

@@ -90,8 +90,9 @@ struct OVNDiffer {
 
     /// Parents come before children in this order, so one pass decides.
     private static let insertOrder: [OVNTable] = [
-        .logicalSwitch, .router, .portGroup, .dhcpOptions, .dns, .switchPort, .acl, .routerPort, .nat, .staticRoute,
-        .gatewayChassis,
+        .logicalSwitch, .router, .addressSet, .portGroup, .dhcpOptions, .dns,
+        .loadBalancer, .bfd, .meter, .meterBand, .switchPort, .qos, .acl, .routerPort, .nat,
+        .staticRoute, .gatewayChassis,
     ]
 
     private mutating func chooseInserts() {

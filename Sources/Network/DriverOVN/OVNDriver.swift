@@ -17,8 +17,17 @@ package final class OVNDriver: NetworkDriver, Service {
     private static let attempts = 4
 
     package let name = "ovn"
-    package let capabilities = NetworkCapabilities(
-        providerTypes: ["geneve", "flat", "vlan"], tenantTypes: ["geneve"], hasStatelessGroups: true)
+    package let capabilities = {
+        var capabilities = NetworkCapabilities(
+            providerTypes: ["geneve", "flat", "vlan"], tenantTypes: ["geneve"], hasStatelessGroups: true)
+        capabilities.hasExtraDHCPOptions = true
+        capabilities.qosRules = [.bandwidthLimit, .dscpMarking, .minimumBandwidth]
+        capabilities.hasTrunks = true
+        capabilities.hasPortForwarding = true
+        capabilities.hasExtraGateways = true
+        capabilities.hasLogs = true
+        return capabilities
+    }()
 
     let configuration: OVNConfiguration
     let northbound: OVSDBConnection
@@ -99,6 +108,11 @@ package final class OVNDriver: NetworkDriver, Service {
     package func chassis() async throws -> [NetworkChassis] {
         try await southbound.ready(within: Self.readyLimit)
         return try southbound.read { hosts.chassis($0, downAfter: configuration.agentDownTime, now: .now) }
+    }
+
+    package func gatewayPlaces() async throws -> [RouterID: [String]] {
+        try await northbound.ready(within: Self.readyLimit)
+        return try northbound.read { OVNHosts.gatewayPlaces($0) }
     }
 
     // MARK: Writing

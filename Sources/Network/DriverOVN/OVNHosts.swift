@@ -34,6 +34,22 @@ final class OVNHosts: Sendable {
             .sorted { $0.name < $1.name }
     }
 
+    /// From the Northbound database: what it was told of routers' gateways, the highest priority first.
+    static func gatewayPlaces(_ replica: OVSDBReplica) -> [RouterID: [String]] {
+        let kind = "router:"
+        var priorities: [RouterID: [String: Int64]] = [:]
+        for row in replica.rows(OVNTable.gatewayChassis.rawValue).values {
+            guard let owner = row.value("external_ids", key: OVNRow.ownerID), owner.hasPrefix(kind) else { continue }
+            let router = RouterID(String(owner.dropFirst(kind.count)))
+            let chassis = row.string("chassis_name")
+            priorities[router, default: [:]][chassis] = max(
+                row.int("priority"), priorities[router]?[chassis] ?? 0)
+        }
+        return priorities.mapValues { places in
+            places.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key)
+        }
+    }
+
     func asked(_ target: Int64) { state.withLock { $0.target = target } }
 
     func observe(_ replica: OVSDBReplica, now: ContinuousClock.Instant) {

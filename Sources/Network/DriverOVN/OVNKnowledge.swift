@@ -103,6 +103,7 @@ extension LogicalKey {
         case .port(let id): .port(id.rawValue)
         case .router(let id): .router(id.rawValue)
         case .securityGroup(let id): .group(id.rawValue)
+        case .addressGroup(let id): .addresses(id.rawValue)
         }
     }
 

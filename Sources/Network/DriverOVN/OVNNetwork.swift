@@ -13,39 +13,51 @@ extension OVNTranslation {
                 [
                     "name": .string(Self.name(network.id)),
                     "other_config": .pairs([
-                        "mcast_snoop": "false", "mcast_flood_unregistered": "false", "vlan-passthru": "false",
+                        "mcast_snoop": "false", "mcast_flood_unregistered": "false",
+                        "vlan-passthru": "\(network.carriesTags)",
                     ]),
                 ],
                 externalIDs: ["neutron:network_name": network.name, "neutron:mtu": "\(network.mtu)"])
         ]
-        if let provider = network.provider { rows.append(localnetPort(of: network, provider)) }
+        if let provider = network.provider {
+            rows.append(localnetPort(of: network, "provnet-\(network.id)", provider))
+        }
+        rows += network.segments.map { localnetPort(of: network, "provnet-\($0.id)", $0.provider) }
         rows += network.subnets.compactMap { dhcpOptions(of: $0, in: network) }
         return rows
     }
 
-    private func localnetPort(of network: LogicalNetwork, _ provider: LogicalNetwork.Provider) -> OVNRow {
-        let name = "provnet-\(network.id)"
+    private func localnetPort(
+        of network: LogicalNetwork, _ name: String, _ provider: LogicalNetwork.Provider
+    ) -> OVNRow {
+        var options = [
+            "network_name": provider.physicalNetwork, "mcast_flood": "false", "mcast_flood_reports": "true",
+            "localnet_learn_fdb": "false",
+        ]
+        // OVN's word for 802.1ad.
+        if network.hasServiceTag { options["ethtype"] = "802.11ad" }
         return OVNRow(
             .switchPort, name, owner: .network(network.id.rawValue),
             [
                 "name": .string(name), "type": .string("localnet"), "addresses": .strings(["unknown"]),
                 "tag": provider.vlan.map(OVSDBValue.int) ?? .empty, "enabled": .empty, "port_security": .empty,
-                "options": .pairs([
-                    "network_name": provider.physicalNetwork, "mcast_flood": "false", "mcast_flood_reports": "true",
-                    "localnet_learn_fdb": "false",
-                ]),
+                "options": .pairs(options),
             ],
             links: [.ports(of: network.id.rawValue)])
     }
 
     private func dhcpOptions(of subnet: LogicalNetwork.Subnet, in network: LogicalNetwork) -> OVNRow? {
-        guard subnet.usesDHCP else { return nil }
-        let options = subnet.isIPv6 ? options6(of: subnet, in: network) : options4(of: subnet, in: network)
-        guard let options else { return nil }
+        guard let options = dhcpOptions(on: subnet, in: network) else { return nil }
         return OVNRow(
             .dhcpOptions, subnet.id.rawValue, owner: .network(network.id.rawValue),
             ["cidr": .string(subnet.cidr), "options": .pairs(options)],
             externalIDs: ["subnet_id": subnet.id.rawValue])
+    }
+
+    /// Nil when nobody answers there.
+    func dhcpOptions(on subnet: LogicalNetwork.Subnet, in network: LogicalNetwork) -> [String: String]? {
+        guard subnet.usesDHCP else { return nil }
+        return subnet.isIPv6 ? options6(of: subnet, in: network) : options4(of: subnet, in: network)
     }
 
     private func options4(of subnet: LogicalNetwork.Subnet, in network: LogicalNetwork) -> [String: String]? {
@@ -102,6 +114,16 @@ extension OVNTranslation {
         return [24, 16, 8, 0].map { "\(address >> UInt32($0) & 255)" }.joined(separator: ".")
     }
 
+    /// `5.0.0.10.in-addr.arpa`
+    private static func reverseName(_ text: String) -> String? {
+        guard let address = IPAddress(text) else { return nil }
+        let step = address.isIPv6 ? 4 : 8
+        let parts = stride(from: 0, to: address.isIPv6 ? 128 : 32, by: step).map { shift in
+            String(address.value >> UInt128(shift) & (1 << UInt128(step) - 1), radix: address.isIPv6 ? 16 : 10)
+        }
+        return parts.joined(separator: ".") + (address.isIPv6 ? ".ip6.arpa" : ".in-addr.arpa")
+    }
+
     /// One row with the names of all guests of the network.
     func nameRows(of id: NetworkID) -> [OVNRow] {
         guard let network = world.networks[id] else { return [] }
@@ -110,8 +132,12 @@ extension OVNTranslation {
             guard let host = OVNText.domain(port.hostname)?.lowercased() else { continue }
             let addresses = Set(port.addresses.map(\.address))
             records[host, default: []].formUnion(addresses)
-            if let domain = domain(of: network) {
-                records["\(host).\(domain.lowercased())", default: []].formUnion(addresses)
+            // The first is what the port shows, and what a reverse look-up tells.
+            let domains = [OVNText.domain(port.dnsDomain), domain(of: network), OVNText.domain(network.ownDNSDomain)]
+            for (index, domain) in domains.compactMap({ $0?.lowercased() }).enumerated() {
+                records["\(host).\(domain)", default: []].formUnion(addresses)
+                guard index == 0 else { continue }
+                for name in addresses.compactMap(Self.reverseName) { records[name] = ["\(host).\(domain)"] }
             }
         }
         guard !records.isEmpty else { return [] }

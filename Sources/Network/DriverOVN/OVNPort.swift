@@ -9,7 +9,7 @@ extension OVNTranslation {
     func rows(_ port: LogicalPort) -> [OVNRow] {
         switch port.kind {
         case .reserved: []
-        case .device: [devicePort(port)]
+        case .device: [devicePort(port)] + dhcpRows(of: port) + rows(ofQoS: port.qos, of: port)
         case .metadata: [metadataPort(port)]
         case .router(let router): [routerPeer(port, router)]
         }
@@ -17,16 +17,25 @@ extension OVNTranslation {
 
     private func devicePort(_ port: LogicalPort) -> OVNRow {
         let own = ([port.macAddress] + port.addresses.map(\.address)).joined(separator: " ")
-        var options: [String: String] = [:]
-        options["requested-chassis"] = port.host
+        var options = options(ofQoS: port.qos, on: port.network)
+        // A subport is where its parent is.
+        if port.parent == nil, let host = port.host {
+            options["requested-chassis"] = ([host] + port.preparedHosts).joined(separator: ",")
+            // The others pass nothing until the guest announces itself there.
+            if !port.preparedHosts.isEmpty { options["activation-strategy"] = "rarp" }
+        }
         if let host = OVNText.domain(port.hostname) { options["hostname"] = "\"\(host)\"" }
         var row = switchPort(
             port, type: "", addresses: port.hasPortSecurity ? [own] : [own, "unknown"],
             security: port.hasPortSecurity ? Self.portSecurity(port) : [], options: options)
-        // Each subnet that answers DHCP has one row; the port takes that of its first address there.
-        let (four, six) = (port.addresses.filter { !$0.isIPv6 }, port.addresses.filter(\.isIPv6))
-        row.references["dhcpv4_options"] = four.map { OVNKey(.dhcpOptions, $0.subnet.rawValue) }
-        row.references["dhcpv6_options"] = six.map { OVNKey(.dhcpOptions, $0.subnet.rawValue) }
+        if let parent = port.parent {
+            row.columns["parent_name"] = .string(parent.port.rawValue)
+            row.columns["tag"] = .int(parent.vlan)
+            row.externalIDs["neutron:device_owner"] = "trunk:subport"
+        }
+        // Each subnet that answers DHCP has one row; the port takes that of its first address there, or its own.
+        row.references["dhcpv4_options"] = dhcpReferences(of: port, isIPv6: false)
+        row.references["dhcpv6_options"] = dhcpReferences(of: port, isIPv6: true)
         if port.hasPortSecurity {
             row.links.insert(.members(of: Self.dropGroup))
             for group in port.securityGroups { row.links.insert(.members(of: group.rawValue)) }
@@ -57,7 +66,7 @@ extension OVNTranslation {
             [
                 "name": .string(port.id.rawValue), "type": .string(type), "addresses": .strings(addresses),
                 "port_security": .strings(security), "enabled": .bool(port.isEnabled), "tag": .empty,
-                "options": .pairs(options),
+                "parent_name": .empty, "options": .pairs(options),
             ],
             externalIDs: [
                 "neutron:network_name": Self.name(port.network), "neutron:port_name": port.name,

@@ -56,6 +56,6 @@ final class OVNPortStates: Sendable {
         else { return nil }
         return PortStateChange(
             port: PortID(row.string("name")), isUp: row.bool("up") ?? false,
-            host: row.value("options", key: "requested-chassis"))
+            host: row.value("options", key: "requested-chassis").map { String($0.prefix { $0 != "," }) })
     }
 }

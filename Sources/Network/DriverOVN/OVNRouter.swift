@@ -24,10 +24,13 @@ extension OVNTranslation {
             if interface.isGateway { rows += gatewayChassis(interface, of: router) }
         }
         rows += router.routes.map { route($0, of: router) }
+        rows += router.routes.compactMap { watch(over: $0, of: router) }
         if let address = router.snatAddress {
             rows += Set(router.snatCIDRs).map { translation(of: $0, to: address, router) }
         }
         rows += router.floatingAddresses.map { translation(of: $0, router) }
+        rows += self.rows(ofPortForwardingsOf: router)
+        rows += self.rows(ofQoSOf: router)
         return rows
     }
 
@@ -78,6 +81,7 @@ extension OVNTranslation {
         let port = Self.routerPortName(interface.port)
         let physicalNetwork = world.networks[interface.network]?.provider?.physicalNetwork
         let ranked = world.gatewayChassis
+            .filter { !router.excludedChassis.contains($0.name) }
             .filter { chassis in physicalNetwork.map { chassis.physicalNetworks.contains($0) } ?? true }
             .sorted { StableHash.of(port + $0.name) < StableHash.of(port + $1.name) }
             .prefix(configuration.gatewayChassisLimit)
@@ -96,31 +100,52 @@ extension OVNTranslation {
     private func route(_ route: LogicalRouter.Route, of router: LogicalRouter) -> OVNRow {
         // A link-local next hop says nothing about the port it is on.
         let gateway = router.interfaces.first(where: \.isGateway).map { Self.routerPortName($0.port) }
-        let output = route.isDefault && route.nextHop.lowercased().hasPrefix("fe80:") ? gateway : nil
-        return OVNRow(
-            .staticRoute, "\(router.id):\(route.destination):\(route.nextHop)", owner: .router(router.id.rawValue),
+        let linkLocal = route.isDefault && route.nextHop.lowercased().hasPrefix("fe80:") ? gateway : nil
+        let output = route.output.map { Self.routerPortName($0) } ?? linkLocal
+        let way = route.output.map { ":\($0)" } ?? ""
+        var row = OVNRow(
+            .staticRoute, "\(router.id):\(route.destination):\(route.nextHop)\(way)",
+            owner: .router(router.id.rawValue),
             [
                 "ip_prefix": .string(route.destination), "nexthop": .string(route.nextHop),
                 "output_port": .optional(output),
             ],
             externalIDs: route.isDefault ? ["neutron:is_ext_gw": "true"] : [:],
             links: [OVNLink(parent: OVNKey(.router, router.id.rawValue), column: "static_routes")])
+        row.references["bfd"] = watch(over: route, of: router).map { [$0.key] } ?? []
+        return row
+    }
+
+    /// The probes that tell whether the next hop of a default route answers.
+    private func watch(over route: LogicalRouter.Route, of router: LogicalRouter) -> OVNRow? {
+        guard route.isWatched, let output = route.output.map({ Self.routerPortName($0) }) else { return nil }
+        return OVNRow(
+            .bfd, "\(output):\(route.nextHop)", owner: .router(router.id.rawValue),
+            ["logical_port": .string(output), "dst_ip": .string(route.nextHop)])
+    }
+
+    /// With several gateways, OVN does not know by itself where an address is translated.
+    private func translationPlace(_ port: PortID?, of router: LogicalRouter) -> [OVNKey] {
+        let gateways = router.interfaces.filter(\.isGateway).map(\.port)
+        guard gateways.count > 1, let port = port ?? gateways.first else { return [] }
+        return [OVNKey(.routerPort, Self.routerPortName(port))]
     }
 
     private func translation(of cidr: String, to address: String, _ router: LogicalRouter) -> OVNRow {
-        OVNRow(
+        var row = OVNRow(
             .nat, "snat:\(router.id):\(cidr)", owner: .router(router.id.rawValue),
             [
                 "type": .string("snat"), "external_ip": .string(address), "logical_ip": .string(cidr),
                 "external_mac": .empty, "logical_port": .empty,
             ],
             links: [OVNLink(parent: OVNKey(.router, router.id.rawValue), column: "nat")])
+        row.references["gateway_port"] = translationPlace(nil, of: router)
+        return row
     }
 
     private func translation(of floating: LogicalRouter.FloatingAddress, _ router: LogicalRouter) -> OVNRow {
-        // An address of a port that is on no host (a virtual address between guests) can only be served centrally.
-        let isLocal = isDistributed(router) && world.ports[floating.port]?.host != nil
-        return OVNRow(
+        let isLocal = isTranslatedLocally(floating, router)
+        var row = OVNRow(
             .nat, floating.id.rawValue, owner: .router(router.id.rawValue),
             [
                 "type": .string("dnat_and_snat"), "external_ip": .string(floating.address),
@@ -133,6 +158,13 @@ extension OVNTranslation {
                 "neutron:fip_external_mac": floating.macAddress, "neutron:router_name": Self.name(router.id),
             ],
             links: [OVNLink(parent: OVNKey(.router, router.id.rawValue), column: "nat")])
+        row.references["gateway_port"] = translationPlace(floating.gateway, of: router)
+        return row
+    }
+
+    /// An address of a port that is on no host (a virtual address between guests) can only be served centrally.
+    func isTranslatedLocally(_ floating: LogicalRouter.FloatingAddress, _ router: LogicalRouter) -> Bool {
+        isDistributed(router) && world.ports[floating.port]?.host != nil
     }
 
     private func isDistributed(_ router: LogicalRouter) -> Bool {

@@ -6,6 +6,7 @@ enum OVNTable: String, CaseIterable, Sendable {
     case logicalSwitch = "Logical_Switch"
     case switchPort = "Logical_Switch_Port"
     case portGroup = "Port_Group"
+    case addressSet = "Address_Set"
     case acl = "ACL"
     case dhcpOptions = "DHCP_Options"
     case dns = "DNS"
@@ -14,19 +15,24 @@ enum OVNTable: String, CaseIterable, Sendable {
     case gatewayChassis = "Gateway_Chassis"
     case nat = "NAT"
     case staticRoute = "Logical_Router_Static_Route"
+    case qos = "QoS"
+    case loadBalancer = "Load_Balancer"
+    case bfd = "BFD"
+    case meter = "Meter"
+    case meterBand = "Meter_Band"
 
     /// Rows of a root table live by themselves; the others live as long as a parent refers to them.
     var isRoot: Bool {
         switch self {
-        case .logicalSwitch, .portGroup, .dhcpOptions, .dns, .router: true
-        case .switchPort, .acl, .routerPort, .gatewayChassis, .nat, .staticRoute: false
+        case .logicalSwitch, .portGroup, .addressSet, .dhcpOptions, .dns, .router, .loadBalancer, .bfd, .meter: true
+        case .switchPort, .acl, .qos, .routerPort, .gatewayChassis, .nat, .staticRoute, .meterBand: false
         }
     }
 
     /// Whether the server itself refuses a second row of the same name.
     var hasUniqueName: Bool {
         switch self {
-        case .switchPort, .portGroup, .routerPort, .gatewayChassis: true
+        case .switchPort, .portGroup, .addressSet, .routerPort, .gatewayChassis, .meter: true
         default: false
         }
     }
@@ -60,11 +66,14 @@ struct OVNLink: Hashable, Sendable {
     static let columns: [OVNTable: [(parent: OVNTable, column: String)]] = [
         .switchPort: [(.logicalSwitch, "ports"), (.portGroup, "ports")],
         .acl: [(.portGroup, "acls")],
+        .meterBand: [(.meter, "bands")],
         .dns: [(.logicalSwitch, "dns_records")],
         .routerPort: [(.router, "ports")],
         .gatewayChassis: [(.routerPort, "gateway_chassis")],
         .nat: [(.router, "nat")],
         .staticRoute: [(.router, "static_routes")],
+        .qos: [(.logicalSwitch, "qos_rules")],
+        .loadBalancer: [(.router, "load_balancer"), (.logicalSwitch, "load_balancer")],
     ]
 }
 
@@ -108,6 +117,7 @@ enum OVNUnit: Hashable, Sendable {
     case port(String)
     case router(String)
     case group(String)
+    case addresses(String)
 
     var text: String {
         switch self {
@@ -117,6 +127,7 @@ enum OVNUnit: Hashable, Sendable {
         case .port(let id): "port:\(id)"
         case .router(let id): "router:\(id)"
         case .group(let id): "group:\(id)"
+        case .addresses(let id): "addresses:\(id)"
         }
     }
 }
@@ -143,25 +154,40 @@ enum OVNNorthbound {
         database: database,
         tables: [
             .init("NB_Global", ["nb_cfg"]),
-            .init("Logical_Switch", ["name", "ports", "dns_records", "other_config", "external_ids"]),
+            .init(
+                "Logical_Switch",
+                ["name", "ports", "dns_records", "qos_rules", "load_balancer", "other_config", "external_ids"]),
             .init(
                 "Logical_Switch_Port",
                 [
-                    "name", "type", "options", "tag", "addresses", "port_security", "up", "enabled", "dhcpv4_options",
-                    "dhcpv6_options", "external_ids",
+                    "name", "type", "options", "parent_name", "tag", "addresses", "port_security", "up", "enabled",
+                    "dhcpv4_options", "dhcpv6_options", "external_ids",
                 ]),
             .init("Port_Group", ["name", "ports", "acls", "external_ids"]),
-            .init("ACL", ["priority", "direction", "match", "action", "log", "external_ids"]),
+            .init("Address_Set", ["name", "addresses", "external_ids"]),
+            .init(
+                "ACL",
+                ["priority", "direction", "match", "action", "log", "name", "severity", "meter", "external_ids"]),
+            .init("Meter", ["name", "unit", "bands", "fair", "external_ids"]),
+            .init("Meter_Band", ["action", "rate", "burst_size", "external_ids"]),
             .init("DHCP_Options", ["cidr", "options", "external_ids"]),
             .init("DNS", ["records", "external_ids"]),
-            .init("Logical_Router", ["name", "enabled", "options", "ports", "static_routes", "nat", "external_ids"]),
+            .init(
+                "Logical_Router",
+                [
+                    "name", "enabled", "options", "ports", "static_routes", "nat", "load_balancer", "external_ids",
+                ]),
+            .init("QoS", ["priority", "direction", "match", "action", "bandwidth", "external_ids"]),
+            .init("Load_Balancer", ["name", "protocol", "vips", "external_ids"]),
+            .init("BFD", ["logical_port", "dst_ip", "external_ids"]),
             .init(
                 "Logical_Router_Port",
                 ["name", "mac", "networks", "gateway_chassis", "options", "ipv6_ra_configs", "external_ids"]),
             .init("Gateway_Chassis", ["name", "chassis_name", "priority", "external_ids"]),
             .init(
-                "NAT", ["type", "external_ip", "external_mac", "logical_ip", "logical_port", "external_ids"]),
-            .init("Logical_Router_Static_Route", ["ip_prefix", "nexthop", "output_port", "external_ids"]),
+                "NAT",
+                ["type", "external_ip", "external_mac", "logical_ip", "logical_port", "gateway_port", "external_ids"]),
+            .init("Logical_Router_Static_Route", ["ip_prefix", "nexthop", "output_port", "bfd", "external_ids"]),
         ],
         indexes: indexes)
 }

@@ -7,7 +7,13 @@ extension OVNTranslation {
     /// The group of all ports with port security: what no rule allows is dropped there.
     static let dropGroup = "neutron_pg_drop"
     private static let allowPriority = 1002
-    private static let dropPriority = 1001
+    /// A group's own, above the one for all, so that what is dropped is written down as the group's.
+    private static let logDropPriority = 1001
+    private static let dropPriority = 1000
+    /// Hosts write no more lines than it lets pass, however many packets come (neutron: network_log.rate_limit).
+    private static let meter = "acl_log_meter"
+    private static let linesPerSecond = 100
+    private static let burstLines = 25
 
     func rows(_ group: LogicalSecurityGroup) -> [OVNRow] {
         let unit = OVNUnit.group(group.id.rawValue)
@@ -15,16 +21,56 @@ extension OVNTranslation {
         let row = OVNRow(
             .portGroup, group.id.rawValue, owner: unit, ["name": .string(name)],
             externalIDs: ["neutron:security_group_id": group.id.rawValue])
-        return [row]
+        return [row] + dropLogs(of: group, name)
             + group.rules.compactMap { rule in
                 Self.match(rule, in: name).map { match in
                     acl(
                         rule.id.rawValue, unit, in: group.id.rawValue, isIngress: rule.isIngress,
                         priority: Self.allowPriority, match,
                         action: group.isStateful ? "allow-related" : "allow-stateless",
+                        log: group.acceptLog,
                         externalIDs: ["neutron:security_group_rule_id": rule.id.rawValue])
                 }
             }
+    }
+
+    private func dropLogs(of group: LogicalSecurityGroup, _ name: String) -> [OVNRow] {
+        guard let log = group.dropLog else { return [] }
+        return [true, false].map { isIngress in
+            acl(
+                "\(group.id):drop:\(isIngress ? "ingress" : "egress")", .group(group.id.rawValue),
+                in: group.id.rawValue, isIngress: isIngress, priority: Self.logDropPriority,
+                "\(isIngress ? "outport" : "inport") == @\(name) && ip", action: "drop", log: log)
+        }
+    }
+
+    private func meterRows() -> [OVNRow] {
+        [
+            OVNRow(
+                .meter, Self.meter, owner: .shared,
+                ["name": .string(Self.meter), "unit": .string("pktps"), "fair": .bool(true)]),
+            OVNRow(
+                .meterBand, Self.meter, owner: .shared,
+                [
+                    "action": .string("drop"), "rate": .int(Self.linesPerSecond), "burst_size": .int(Self.burstLines),
+                ],
+                links: [OVNLink(parent: OVNKey(.meter, Self.meter), column: "bands")]),
+        ]
+    }
+
+    /// One set for each family, also when it is empty: rules of either may name it.
+    func rows(_ group: LogicalAddressGroup) -> [OVNRow] {
+        [false, true].map { isIPv6 in
+            let name = Self.name(group.id, isIPv6: isIPv6)
+            return OVNRow(
+                .addressSet, name, owner: .addresses(group.id.rawValue),
+                [
+                    "name": .string(name),
+                    "addresses": .strings(
+                        group.prefixes.compactMap(OVNText.address).filter { $0.contains(":") == isIPv6 }),
+                ],
+                externalIDs: ["neutron:address_group_id": group.id.rawValue])
+        }
     }
 
     func sharedRows() -> [OVNRow] {
@@ -44,18 +90,20 @@ extension OVNTranslation {
             rule(
                 "dhcp6", isIngress: false, Self.allowPriority,
                 "inport == @\(name) && ip6 && udp && udp.src == 546 && udp.dst == 547", "allow"),
-        ]
+        ] + meterRows()
     }
 
     private func acl(
         _ id: String, _ unit: OVNUnit, in group: String, isIngress: Bool, priority: Int, _ match: String,
-        action: String, externalIDs: [String: String] = [:]
+        action: String, log: String? = nil, externalIDs: [String: String] = [:]
     ) -> OVNRow {
         OVNRow(
             .acl, id, owner: unit,
             [
                 "priority": .int(priority), "direction": .string(isIngress ? "to-lport" : "from-lport"),
-                "match": .string(match), "action": .string(action), "log": .bool(false),
+                "match": .string(match), "action": .string(action), "log": .bool(log != nil),
+                "name": .optional(log.map { "neutron-" + $0 }), "severity": .optional(log.map { _ in "info" }),
+                "meter": .optional(log.map { _ in Self.meter }),
             ],
             externalIDs: externalIDs,
             links: [OVNLink(parent: OVNKey(.portGroup, group), column: "acls")])
@@ -72,6 +120,7 @@ extension OVNTranslation {
             guard let prefix = OVNText.address(prefix), prefix.contains(":") == rule.isIPv6 else { return nil }
             parts.append("\(ip).\(side) == \(prefix)")
         case .group(let peer): parts.append("\(ip).\(side) == $\(name(peer))_\(ip)")
+        case .addresses(let peer): parts.append("\(ip).\(side) == $\(name(peer, isIPv6: rule.isIPv6))")
         }
         return (parts + transport(rule)).joined(separator: " && ")
     }

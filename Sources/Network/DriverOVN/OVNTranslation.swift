@@ -15,9 +15,10 @@ struct OVNTranslation: Sendable {
         case .shared: return sharedRows()
         case .network(let id): return world.networks[NetworkID(id)].map(rows) ?? []
         case .names(let id): return nameRows(of: NetworkID(id))
-        case .port(let id): return world.ports[PortID(id)].map(rows) ?? []
-        case .router(let id): return world.routers[RouterID(id)].map(rows) ?? []
+        case .port(let id): return world.ports[PortID(id)].map { rows($0) } ?? []
+        case .router(let id): return world.routers[RouterID(id)].map { rows($0) } ?? []
         case .group(let id): return world.groups[SecurityGroupID(id)].map(rows) ?? []
+        case .addresses(let id): return world.addressGroups[AddressGroupID(id)].map { rows($0) } ?? []
         }
     }
 
@@ -27,8 +28,15 @@ struct OVNTranslation: Sendable {
     static func name(_ router: RouterID) -> String { "neutron-\(router)" }
     static func routerPortName(_ port: PortID) -> String { "lrp-\(port)" }
     static func name(_ group: SecurityGroupID) -> String {
-        "pg_" + group.rawValue.map { $0 == "-" ? "_" : String($0) }.joined()
+        "pg_" + plain(group.rawValue)
     }
+    /// The set of one family's prefixes.
+    static func name(_ group: AddressGroupID, isIPv6: Bool) -> String {
+        "ag_" + plain(group.rawValue) + (isIPv6 ? "_ip6" : "_ip4")
+    }
+
+    /// An expression takes a name without dashes.
+    private static func plain(_ id: String) -> String { id.map { $0 == "-" ? "_" : String($0) }.joined() }
 }
 
 /// Texts that become part of OVN's expressions. Whatever is not plain is left out there, so that no name of a tenant

@@ -15,6 +15,7 @@ struct OVNWorld: Sendable {
     private(set) var ports: [PortID: LogicalPort] = [:]
     private(set) var routers: [RouterID: LogicalRouter] = [:]
     private(set) var groups: [SecurityGroupID: LogicalSecurityGroup] = [:]
+    private(set) var addressGroups: [AddressGroupID: LogicalAddressGroup] = [:]
     var gatewayChassis: [OVNGatewayChassis] = []
 
     private var portsByNetwork: [NetworkID: Set<PortID>] = [:]
@@ -46,6 +47,7 @@ struct OVNWorld: Sendable {
         for id in ports.keys { units.insert(.port(id.rawValue)) }
         for id in routers.keys { units.insert(.router(id.rawValue)) }
         for id in groups.keys { units.insert(.group(id.rawValue)) }
+        for id in addressGroups.keys { units.insert(.addresses(id.rawValue)) }
         return units
     }
 
@@ -60,6 +62,7 @@ struct OVNWorld: Sendable {
         case .port(let id): ports[id].map(LogicalObject.port)
         case .router(let id): routers[id].map(LogicalObject.router)
         case .securityGroup(let id): groups[id].map(LogicalObject.securityGroup)
+        case .addressGroup(let id): addressGroups[id].map(LogicalObject.addressGroup)
         }
     }
 
@@ -72,6 +75,8 @@ struct OVNWorld: Sendable {
         case .port(let id): Set((routersByPort[id] ?? []).map { .router($0.rawValue) })
         case .router(let id): Set(ports.values.filter { $0.kind == .router(id) }.map { .port($0.id.rawValue) })
         case .securityGroup(let id): Set((portsByGroup[id] ?? []).map { .port($0.rawValue) })
+        // Rules name a set, and the set has its name whatever it holds.
+        case .addressGroup: []
         }
     }
 
@@ -84,6 +89,7 @@ struct OVNWorld: Sendable {
         case .port(let port): set(port, at: port.id)
         case .router(let router): set(router, at: router.id)
         case .securityGroup(let group): set(group, at: group.id)
+        case .addressGroup(let group): set(group, at: group.id)
         }
     }
 
@@ -93,6 +99,7 @@ struct OVNWorld: Sendable {
         case .port(let id): set(nil as LogicalPort?, at: id)
         case .router(let id): set(nil as LogicalRouter?, at: id)
         case .securityGroup(let id): set(nil as LogicalSecurityGroup?, at: id)
+        case .addressGroup(let id): set(nil as LogicalAddressGroup?, at: id)
         }
     }
 
@@ -103,9 +110,14 @@ struct OVNWorld: Sendable {
         // Ports refer to DHCP options, routers depend on the kind of network.
         if old?.subnets.map(\.id) != network?.subnets.map(\.id)
             || old?.subnets.map(\.usesDHCP) != network?.subnets.map(\.usesDHCP)
-            || old?.subnets.map(\.ipv6Mode) != network?.subnets.map(\.ipv6Mode)
+            || old?.subnets.map(\.ipv6Mode) != network?.subnets.map(\.ipv6Mode) || old?.provider != network?.provider
         {
             for port in portsByNetwork[id] ?? [] { units.insert(.port(port.rawValue)) }
+        } else {
+            // Those with DHCP options of their own repeat all that the subnet says.
+            for port in portsByNetwork[id] ?? [] where ports[port]?.extraDHCPOptions.isEmpty == false {
+                units.insert(.port(port.rawValue))
+            }
         }
         if old?.provider != network?.provider || old == nil {
             for router in routersByNetwork[id] ?? [] { units.insert(.router(router.rawValue)) }
@@ -125,7 +137,7 @@ struct OVNWorld: Sendable {
             for group in port.securityGroups { portsByGroup[group, default: []].insert(id) }
         }
         var units: Set<OVNUnit> = [.port(id.rawValue)]
-        if old?.hostname != port?.hostname || old?.addresses != port?.addresses {
+        if old?.hostname != port?.hostname || old?.addresses != port?.addresses || old?.dnsDomain != port?.dnsDomain {
             for network in [old?.network, port?.network] {
                 if let network { units.insert(.names(network.rawValue)) }
             }
@@ -160,6 +172,11 @@ struct OVNWorld: Sendable {
             for port in portsByGroup[id] ?? [] { units.insert(.port(port.rawValue)) }
         }
         return units
+    }
+
+    private mutating func set(_ group: LogicalAddressGroup?, at id: AddressGroupID) -> Set<OVNUnit> {
+        addressGroups[id] = group
+        return [.addresses(id.rawValue)]
     }
 
     private static func ports(of router: LogicalRouter?) -> Set<PortID> {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import DatabaseKit
 import NetworkContract
 import PolicyKit
 
@@ -13,15 +14,43 @@ package struct FloatingIPEngine: Sendable {
 
     package func list(_ query: ListQuery, for context: CallContext) async throws -> [FloatingIP] {
         let viewer = context.viewer("get_floatingip")
-        return try await environment.read { try FloatingIPStore.list(query, for: viewer, $0) }
+        return try await environment.read {
+            let found = try FloatingIPStore.list(query, for: viewer, $0)
+            guard query.fields?.contains("port_forwardings") ?? true else { return found }
+            return try Self.filled(found, $0)
+        }
     }
 
     package func get(_ id: FloatingIPID, for context: CallContext) async throws -> FloatingIP {
-        let floatingIP = try await environment.read { try FloatingIPStore.find(id, $0) }
+        let floatingIP = try await environment.read { transaction in
+            try Self.filled(FloatingIPStore.find(id, transaction).map { [$0] } ?? [], transaction).first
+        }
         guard let floatingIP else { throw NetworkFault.floatingIPNotFound(id) }
         try context.authorizeSight(
             "get_floatingip", PolicyTarget(project: floatingIP.project), missing: NetworkFault.floatingIPNotFound(id))
         return floatingIP
+    }
+
+    /// With their port forwardings.
+    private static func filled(_ floatingIPs: [FloatingIP], _ transaction: any Transaction) throws -> [FloatingIP] {
+        guard try transaction.exists("SELECT 1 FROM port_forwardings LIMIT 1") else { return floatingIPs }
+        let forwardings = try PortForwardingStore.all(of: floatingIPs.map(\.id), transaction)
+        return floatingIPs.map { floatingIP in
+            var filled = floatingIP
+            filled.portForwardings = forwardings[floatingIP.id] ?? []
+            return filled
+        }
+    }
+
+    /// Subnets that a floating IP of the caller's may come from. Empty for those who may see none.
+    package func pools(for context: CallContext) async throws -> [Subnet] {
+        let viewer = context.viewer("get_subnet")
+        guard context.allows("get_floatingip_pool", context.projectID.map { PolicyTarget(project: $0) } ?? [:]) else {
+            return []
+        }
+        var query = ListQuery()
+        query.filters = [("router:external", ["true"]), ("ip_version", ["4"])]
+        return try await environment.read { [query] in try SubnetStore.list(query, for: viewer, $0) }
     }
 
     // MARK: Create
@@ -54,7 +83,8 @@ package struct FloatingIPEngine: Sendable {
         var floatingIP = FloatingIP(
             id: id, project: project, network: networkID, reservedPort: port.id, subnet: address.subnet,
             address: address.address, router: nil, port: nil, fixedAddress: nil, dnsName: draft.dnsName ?? "",
-            dnsDomain: draft.dnsDomain ?? "", details: nil, standard: change.standard(draft.description, draft.tags))
+            dnsDomain: draft.dnsDomain ?? "", details: nil, standard: change.standard(draft.description, draft.tags),
+            qosPolicy: try QoSBinding.changed(from: nil, to: draft.qosPolicy, for: context, change))
         if let target = draft.port.flatMap({ $0 }) {
             try point(&floatingIP, at: target, draft.fixedAddress, for: context, change)
         } else if draft.fixedAddress != nil {
@@ -106,7 +136,8 @@ package struct FloatingIPEngine: Sendable {
     }
 
     private static func reload(_ id: FloatingIPID, _ change: NetworkChange) throws -> FloatingIP {
-        guard let floatingIP = try FloatingIPStore.find(id, change.transaction) else {
+        let found = try FloatingIPStore.find(id, change.transaction).map { [$0] } ?? []
+        guard let floatingIP = try filled(found, change.transaction).first else {
             throw NetworkFault.floatingIPNotFound(id)
         }
         return floatingIP
@@ -121,8 +152,19 @@ package struct FloatingIPEngine: Sendable {
             var floatingIP = try Self.authorized(id, "update_floatingip", for: context, change)
             try floatingIP.standard.check(ifMatch)
             floatingIP.standard.apply(description: draft.description, tags: draft.tags)
+            let policy = try QoSBinding.changed(
+                from: floatingIP.qosPolicy, to: draft.qosPolicy, for: context, change)
+            if policy != floatingIP.qosPolicy, let router = floatingIP.router { change.mark(.router(router)) }
+            floatingIP.qosPolicy = policy
             if let port = draft.port {
                 let old = floatingIP
+                // Its port forwardings hold it where it is, and there was no port to take away.
+                if try PortForwardingStore.exist(of: id, change.transaction) {
+                    if port != nil { try PortForwardingRules.checkUnused(old, change) }
+                    floatingIP.standard.touch(change)
+                    try FloatingIPStore.update(floatingIP, change.transaction)
+                    return try Self.reload(id, change)
+                }
                 if let router = old.router { change.mark(.router(router)) }
                 (floatingIP.port, floatingIP.fixedAddress, floatingIP.router) = (nil, nil, nil)
                 if let port {
@@ -153,103 +195,22 @@ package struct FloatingIPEngine: Sendable {
         return floatingIP
     }
 
-    /// Chooses the fixed address and finds the router that translates.
-    private static func point(
-        _ floatingIP: inout FloatingIP, at id: PortID, _ wanted: IPAddress?, for context: CallContext,
-        _ change: NetworkChange
-    ) throws {
-        guard let port = try PortStore.find(id, change.transaction),
-            let network = try NetworkStore.find(port.network, for: context.projectID, change.transaction)
-        else { throw NetworkFault.portNotFound(id) }
-        try context.authorizeSight(
-            "get_port", PolicyTarget(project: port.project, on: network), missing: NetworkFault.portNotFound(id))
-        guard port.project == floatingIP.project || context.allows("context_is_admin", [:]) else {
-            throw NetworkFault.badRequest(
-                "floatingip",
-                "Port \(id) is associated with a different project than Floating IP \(floatingIP.id) "
-                    + "and therefore cannot be bound")
-        }
-        let fixed = try fixedAddress(of: port, wanted)
-        guard let router = try router(to: floatingIP.network, from: fixed, change) else {
-            throw CloudError.notFound(
-                "External network \(floatingIP.network) is not reachable from subnet \(fixed.subnet).  "
-                    + "Therefore, cannot "
-                    + "associate Port \(id) with a Floating IP.", kind: "ExternalGatewayForFloatingIPNotFound")
-        }
-        let holder = try FloatingIPStore.all(
-            where: """
-                f.port_id = \(id) AND f.fixed_address = \(fixed.address.description) \
-                AND f.network_id = \(floatingIP.network) AND f.id <> \(floatingIP.id)
-                """, change.transaction
-        ).first
-        if holder != nil {
-            throw CloudError.conflict(
-                "Cannot associate floating IP \(floatingIP.address) (\(floatingIP.id)) with port \(id) using fixed IP "
-                    + "\(fixed.address), as that fixed IP already has a floating IP on external network "
-                    + "\(floatingIP.network).", kind: "FloatingIPPortAlreadyAssociated")
-        }
-        (floatingIP.port, floatingIP.fixedAddress, floatingIP.router) = (id, fixed.address, router)
-        change.mark(.router(router))
-    }
-
-    private static func fixedAddress(of port: Port, _ wanted: IPAddress?) throws -> Port.FixedIP {
-        let candidates = try port.fixedIPs.filter { !$0.address.isIPv6 }
-        if let wanted {
-            guard let found = candidates.first(where: { $0.address == wanted }) else {
-                throw NetworkFault.badRequest("floatingip", "Port \(port.id) does not have fixed ip \(wanted)")
-            }
-            return found
-        }
-        guard let only = candidates.first else {
-            throw NetworkFault.badRequest(
-                "floatingip", "Cannot add floating IP to port \(port.id) that has no fixed IPv4 addresses")
-        }
-        guard candidates.count == 1 else {
-            throw NetworkFault.badRequest(
-                "floatingip",
-                "Port \(port.id) has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address "
-                    + "when assigning a floating IP")
-        }
-        return only
-    }
-
-    /// A router between the subnet and the external network. One that holds the subnet's gateway address comes first.
-    private static func router(to network: NetworkID, from fixed: Port.FixedIP, _ change: NetworkChange) throws
-        -> RouterID?
-    {
-        try change.transaction.first(
-            """
-            SELECT r.id FROM routers r
-              JOIN ports p ON p.device_id = r.id AND p.device_owner = \(DeviceOwner.routerInterface)
-              JOIN ip_allocations a ON a.port_id = p.id
-              JOIN subnets s ON s.id = a.subnet_id
-             WHERE r.gateway_network = \(network) AND a.subnet_id = \(fixed.subnet)
-             ORDER BY CASE WHEN a.address = s.gateway THEN 0 ELSE 1 END, r.created_at, r.id LIMIT 1
-            """
-        ) { $0.id(0) }
-    }
-
-    /// Points the address nowhere, because its port goes away.
-    static func detach(_ floatingIP: FloatingIP, _ change: NetworkChange) throws {
-        if let router = floatingIP.router { change.mark(.router(router)) }
-        var detached = floatingIP
-        (detached.port, detached.fixedAddress, detached.router) = (nil, nil, nil)
-        detached.standard.touch(change)
-        try FloatingIPStore.update(detached, change.transaction)
-    }
-
     // MARK: Delete
 
     package func delete(_ id: FloatingIPID, ifMatch: Int? = nil, for context: CallContext) async throws {
         try await environment.write { change in
             let floatingIP = try Self.authorized(id, "delete_floatingip", for: context, change)
             try floatingIP.standard.check(ifMatch)
+            try PortForwardingRules.checkUnused(floatingIP, change)
             try Self.remove(floatingIP, change)
         }
     }
 
     static func remove(_ floatingIP: FloatingIP, _ change: NetworkChange) throws {
         if let router = floatingIP.router { change.mark(.router(router)) }
+        for forwarding in try PortForwardingStore.all(
+            where: "w.floatingip_id = \(floatingIP.id)", change.transaction)
+        { try PortForwardingStore.delete(forwarding.id, change.transaction) }
         try FloatingIPStore.delete(floatingIP.id, change.transaction)
         if let port = try PortStore.find(floatingIP.reservedPort, change.transaction) {
             try PortOperations.remove(port, change)

@@ -21,17 +21,38 @@ package struct MetadataResponder: Sendable {
         return server
     }
 
-    private static let notFound = MetadataReply(status: 404, body: Array("404 Not Found".utf8))
+    private static let notFound = reply(404, "Not Found")
 
     func answer(_ query: MetadataQuery) async throws -> MetadataReply {
-        guard query.method == "GET" else {
-            return MetadataReply(status: 405, body: Array("405 Method Not Allowed".utf8))
+        guard query.method == "GET" || query.method == "POST" else {
+            return Self.reply(405, "Method Not Allowed")
         }
         guard let port = try await networks.port(on: query.network, withAddress: query.address), !port.deviceID.isEmpty,
             // A port names its server as its owner likes; Compute tells nothing of another project's server.
-            let project = port.project,
-            let answer = try await servers.metadata(of: ServerID(port.deviceID), in: project, path: query.path)
+            let project = port.project
         else { return Self.notFound }
+        let server = ServerID(port.deviceID)
+        if query.method == "POST" { return try await keepPassword(of: server, in: project, query) }
+        guard let answer = try await servers.metadata(of: server, in: project, path: query.path) else {
+            return Self.notFound
+        }
         return MetadataReply(status: 200, contentType: answer.contentType, body: answer.body)
+    }
+
+    private func keepPassword(
+        of server: ServerID, in project: ProjectID, _ query: MetadataQuery
+    ) async throws -> MetadataReply {
+        do {
+            let isKept = try await servers.keepPassword(query.body, of: server, in: project, path: query.path)
+            return isKept ? MetadataReply(status: 200) : Self.notFound
+        } catch let error as CloudError where error.code == .conflict {
+            return Self.reply(409, "Conflict")
+        } catch let error as CloudError where error.code == .badRequest {
+            return Self.reply(400, "Bad Request")
+        }
+    }
+
+    private static func reply(_ status: Int, _ reason: String) -> MetadataReply {
+        MetadataReply(status: status, body: Array("\(status) \(reason)".utf8))
     }
 }

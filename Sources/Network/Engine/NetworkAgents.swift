@@ -20,6 +20,8 @@ package struct NetworkAgents: Sendable {
     package init(_ environment: NetworkEnvironment) { self.environment = environment }
 
     package var now: Timestamp { environment.clock.now() }
+    /// Agents are known as long as this process is.
+    package var startedAt: Timestamp { environment.startedAt }
 
     /// Empty for those who may see none.
     package func list(for context: CallContext) async throws -> [NetworkAgentInfo] {

@@ -37,7 +37,7 @@ package struct NetworkBootstrap: Sendable {
             draft.kind = Network.Kind.flat.rawValue
             draft.physicalNetwork = plan.physicalNetwork
             draft.isExternal = true
-            draft.isDefault = true
+            draft.isDefault = try !change.transaction.exists("SELECT 1 FROM networks WHERE is_default = 1")
             let network = try NetworkEngine.insert(draft, project: owner, change)
             var subnet = SubnetDraft()
             subnet.name = plan.subnetName

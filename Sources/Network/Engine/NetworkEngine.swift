@@ -50,10 +50,12 @@ package struct NetworkEngine: Sendable {
         let target = PolicyTarget(project: project)
         try context.authorizeCreation("create_network", target)
         try context.authorizeAttributes("create_network", draft.given, target)
+        _ = try QoSBinding.changed(from: nil, to: draft.qosPolicy, for: context, change)
         return try insert(draft, project: project, change)
     }
 
-    static func insert(_ draft: NetworkDraft, project: ProjectID, _ change: NetworkChange) throws -> Network {
+    static func insert(_ given: NetworkDraft, project: ProjectID, _ change: NetworkChange) throws -> Network {
+        let (draft, others) = try SegmentAllocator.split(given)
         try change.checkQuota(.network, project)
         try change.checkZones(draft.zoneHints)
         let id: NetworkID = change.newID()
@@ -62,7 +64,7 @@ package struct NetworkEngine: Sendable {
             segment.kind == .geneve
             ? change.config.physicalMTU - change.config.overlayOverhead : change.config.physicalMTU
         try checkMTU(draft.mtu, largest)
-        let network = Network(
+        var network = Network(
             id: id, project: project, name: draft.name ?? "", isEnabled: draft.isEnabled ?? true,
             mtu: draft.mtu.flatMap { $0 == 0 ? nil : $0 } ?? largest, kind: segment.kind,
             physicalNetwork: segment.physicalNetwork, segment: segment.number, isExternal: draft.isExternal ?? false,
@@ -70,9 +72,19 @@ package struct NetworkEngine: Sendable {
             dnsDomain: draft.dnsDomain ?? "", zoneHints: JSONList.encode(draft.zoneHints ?? []),
             isShared: draft.isShared ?? false, subnets: [], ipv4Scope: nil, ipv6Scope: nil,
             isGranted: (draft.isShared ?? false) || (draft.isExternal ?? false),
-            standard: change.standard(draft.description, draft.tags))
-        try checkDefault(network)
+            standard: change.standard(draft.description, draft.tags),
+            qosPolicy: try QoSBinding.forNewNetwork(draft.qosPolicy, project: project, change),
+            isVLANTransparent: draft.isVLANTransparent, hasQinQ: draft.hasQinQ)
+        try checkTags(network, on: network.kind)
+        try checkDefault(network, change)
         try NetworkStore.insert(network, change.transaction)
+        try SegmentStore.insert(
+            NetworkSegment(
+                id: change.newID(), network: id, kind: segment.kind, physicalNetwork: segment.physicalNetwork,
+                number: segment.number, position: 0, revision: 1, createdAt: change.now, updatedAt: change.now),
+            change.transaction)
+        for other in others { _ = try SegmentEngine.add(other, to: network, change) }
+        if !others.isEmpty { network.segments = try SegmentStore.all(of: id, change.transaction) }
         if network.isShared { try share(network, .shared, change) }
         if network.isExternal { try share(network, .external, change) }
         change.mark(.network(id))
@@ -86,9 +98,31 @@ package struct NetworkEngine: Sendable {
         }
     }
 
-    private static func checkDefault(_ network: Network) throws {
-        guard !network.isDefault || network.isExternal else {
+    /// What OVN carries: no tags on a network that has none to put them in (neutron: ovn/mech_driver.py).
+    static func checkTags(_ network: Network, on kind: Network.Kind?) throws {
+        let isTransparent = network.isVLANTransparent ?? false
+        let hasQinQ = network.hasQinQ ?? false
+        guard !(isTransparent && hasQinQ) else {
+            throw NetworkFault.badRequest(
+                "network", "Attributes 'vlan_transparent' and 'qinq' can not be set to True for the same network.")
+        }
+        guard !isTransparent || kind != .flat, !hasQinQ || kind == .vlan else {
+            throw NetworkFault.badRequest("network", "A network of this type does not carry VLAN tags of its guests")
+        }
+    }
+
+    /// There is one default: the network that topologies made by the cloud lead to.
+    private static func checkDefault(_ network: Network, _ change: NetworkChange) throws {
+        guard network.isDefault else { return }
+        guard network.isExternal else {
             throw NetworkFault.badRequest("network", "A default network must be external")
+        }
+        let other: NetworkID? = try change.transaction.first(
+            "SELECT id FROM networks WHERE is_default = 1 AND id <> \(network.id) LIMIT 1"
+        ) { $0.id(0) }
+        if let other {
+            throw CloudError.conflict(
+                "A default external network already exists: \(other).", kind: "DefaultExternalNetworkExists")
         }
     }
 
@@ -116,11 +150,13 @@ package struct NetworkEngine: Sendable {
                 "update_network", seenBy: "get_network", target, missing: NetworkFault.networkNotFound(id))
             try context.authorizeAttributes("update_network", draft.given, target)
             try old.standard.check(ifMatch)
-            return try Self.update(old, draft, change)
+            return try Self.update(old, draft, for: context, change)
         }
     }
 
-    private static func update(_ old: Network, _ draft: NetworkDraft, _ change: NetworkChange) throws -> Network {
+    private static func update(
+        _ old: Network, _ draft: NetworkDraft, for context: CallContext, _ change: NetworkChange
+    ) throws -> Network {
         guard draft.kind == nil || draft.kind == old.kind.rawValue,
             draft.physicalNetwork == nil || draft.physicalNetwork == old.physicalNetwork
         else {
@@ -134,6 +170,11 @@ package struct NetworkEngine: Sendable {
         network.isDefault = draft.isDefault ?? (old.isDefault && network.isExternal)
         network.hasPortSecurity = draft.hasPortSecurity ?? old.hasPortSecurity
         network.dnsDomain = draft.dnsDomain ?? old.dnsDomain
+        network.qosPolicy = try QoSBinding.changed(from: old.qosPolicy, to: draft.qosPolicy, for: context, change)
+        if network.qosPolicy != old.qosPolicy {
+            try QoSBinding.check(network.qosPolicy, onPortsOf: old.id, change)
+            try QoSBinding.markPorts(of: old.id, change)
+        }
         let largest =
             old.kind == .geneve
             ? change.config.physicalMTU - change.config.overlayOverhead : change.config.physicalMTU
@@ -146,9 +187,10 @@ package struct NetworkEngine: Sendable {
         }
         if let segment = draft.segment, segment != old.segment {
             network.segment = try SegmentAllocator.move(old, to: segment, change)
+            try SegmentStore.renumber(old.id, network.segment, at: change.now, change.transaction)
         }
         network.standard.apply(description: draft.description, tags: draft.tags)
-        try checkDefault(network)
+        if draft.isDefault != nil { try checkDefault(network, change) }
         if network.isShared != old.isShared { try setShared(network, .shared, network.isShared, change) }
         if network.isExternal != old.isExternal { try setShared(network, .external, network.isExternal, change) }
         network.standard.touch(change)
@@ -186,7 +228,7 @@ package struct NetworkEngine: Sendable {
     }
 
     /// Takes the cloud's own ports and the subnets along; any other port keeps the network.
-    private static func remove(_ network: Network, _ change: NetworkChange) throws {
+    static func remove(_ network: Network, _ change: NetworkChange) throws {
         // neutron: floating IPs that point nowhere go with their external network.
         for floating in try FloatingIPStore.all(
             where: "f.network_id = \(network.id) AND f.port_id IS NULL", change.transaction)

@@ -14,6 +14,8 @@ package struct NetworkEnvironment: Sendable {
     package let clock: WallClock
     package let ids: IDSource
     package let quotas: QuotaEngine
+    /// When this process began to look after the network.
+    package let startedAt: Timestamp
     let signals = NetworkSignals()
 
     package init(
@@ -25,6 +27,7 @@ package struct NetworkEnvironment: Sendable {
         self.config = config
         self.clock = clock
         self.ids = ids
+        startedAt = clock.now()
         quotas = QuotaEngine(
             service: "network",
             defaults: Dictionary(uniqueKeysWithValues: NetworkQuota.allCases.map { ($0.rawValue, config.quota[$0]) }))
@@ -135,6 +138,8 @@ extension NetworkQuota {
         case .securityGroupRule:
             try transaction.count("SELECT COUNT(*) FROM security_group_rules WHERE project_id = \(project)")
         case .rbacPolicy: try transaction.count("SELECT COUNT(*) FROM network_rbac WHERE project_id = \(project)")
+        case .trunk: try transaction.count("SELECT COUNT(*) FROM trunks WHERE project_id = \(project)")
+        case .subnetPool: try transaction.count("SELECT COUNT(*) FROM subnetpools WHERE project_id = \(project)")
         }
     }
 }

@@ -23,7 +23,8 @@ package struct NetworkQuotaEngine: Sendable {
     package func usage(of project: ProjectID, for context: CallContext) async throws -> [NetworkQuota: (
         limit: Int, used: Int
     )] {
-        try Self.authorizeSight(of: project, for: context)
+        // neutron: others' is for administrators, whatever the rule says (quotasv2_detail.py: details).
+        if context.isAdmin { context.authorizeListing() } else { try Self.authorizeSight(of: project, for: context) }
         return try await environment.read { transaction in
             let limits = Self.typed(try environment.quotas.limits(of: project, transaction))
             var usage: [NetworkQuota: (limit: Int, used: Int)] = [:]
@@ -38,11 +39,12 @@ package struct NetworkQuotaEngine: Sendable {
         try context.authorizeCreation("get_quota", PolicyTarget(project: project))
     }
 
-    /// Projects that have limits of their own. For administrators.
+    /// Projects that have limits of their own: all for administrators, and a project's manager sees its own.
     package func all(for context: CallContext) async throws -> [(project: ProjectID, limits: [NetworkQuota: Int])] {
-        try context.authorizeCreation("get_quota", [:])
+        // neutron asks the rule about the project of the token (quotasv2.py: index).
+        try context.authorizeCreation("get_quota", PolicyTarget(project: context.projectID))
         return try await environment.read { transaction in
-            try environment.quotas.projects(transaction).map { project in
+            try environment.quotas.projects(transaction).filter { context.sees($0) }.map { project in
                 (project, Self.typed(try environment.quotas.limits(of: project, transaction)))
             }
         }

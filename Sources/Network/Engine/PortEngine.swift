@@ -13,7 +13,9 @@ package struct PortEngine: Sendable {
 
     package func list(_ query: ListQuery, for context: CallContext) async throws -> [Port] {
         let viewer = context.viewer("get_port")
-        return try await environment.read { try PortStore.list(query, for: viewer, $0) }
+        return try await environment.read {
+            try PortDetails.filled(PortStore.list(query, for: viewer, $0), fields: query.fields, $0)
+        }
     }
 
     package func get(_ id: PortID, for context: CallContext) async throws -> Port {
@@ -21,7 +23,7 @@ package struct PortEngine: Sendable {
             guard let port = try PortStore.find(id, transaction),
                 let network = try NetworkStore.find(port.network, for: context.projectID, transaction)
             else { return nil }
-            return (port, network)
+            return (try PortDetails.filled(port, transaction), network)
         }
         guard let (port, network) = found else { throw NetworkFault.portNotFound(id) }
         try context.authorizeSight(
@@ -56,7 +58,10 @@ package struct PortEngine: Sendable {
         try context.authorizeCreation("create_port", target)
         try context.authorizeAttributes("create_port", draft.given, target)
         try checkDevice(draft.deviceID, draft.deviceOwner, project: project, change)
-        return try PortOperations.insert(draft, project: project, on: network, change)
+        var checked = draft
+        checked.qosPolicy = .some(try QoSBinding.changed(from: nil, to: draft.qosPolicy, for: context, change))
+        let port = try PortOperations.insert(checked, project: project, on: network, change)
+        return try PortDetails.filled(port, change.transaction)
     }
 
     private static func target(project: ProjectID, on network: Network, _ draft: PortDraft) -> PolicyTarget {
@@ -97,7 +102,11 @@ package struct PortEngine: Sendable {
                     change)
             }
             try Self.checkRouterAddresses(port, draft)
-            return try PortOperations.update(port, draft, on: network, change)
+            var checked = draft
+            checked.qosPolicy = .some(
+                try QoSBinding.changed(from: port.qosPolicy, to: draft.qosPolicy, for: context, change))
+            let changed = try PortOperations.update(port, checked, on: network, change)
+            return try PortDetails.filled(changed, change.transaction)
         }
     }
 
@@ -127,6 +136,7 @@ package struct PortEngine: Sendable {
                 missing: NetworkFault.portNotFound(id))
             try port.standard.check(ifMatch)
             try Self.checkFree(port, change)
+            try TrunkRules.checkFree(id, change)
             try PortOperations.remove(port, change)
         }
     }

@@ -6,6 +6,8 @@ import NetworkContract
 /// makes sense, not who may.
 enum PortOperations {
     private static let macTries = 16
+    /// More than DHCP has; upstream has no bound.
+    private static let mostDHCPOptions = 256
 
     // MARK: Create
 
@@ -30,7 +32,9 @@ enum PortOperations {
             addressPairsJSON: try pairs(draft.addressPairs ?? [], mac: mac, hasPortSecurity, change),
             dhcpOptionsJSON: DHCPOption.encode(try options(draft.dhcpOptions ?? [], over: [])),
             dnsName: draft.dnsName ?? "", dnsDomain: draft.dnsDomain ?? "", isOwnedByCompute: draft.isOwnedByCompute,
-            standard: change.standard(draft.description, draft.tags))
+            standard: change.standard(draft.description, draft.tags), qosPolicy: draft.qosPolicy ?? nil,
+            networkQoSPolicy: network.qosPolicy)
+        try QoSBinding.check(port.effectiveQoSPolicy, onPort: port, change)
         try PortStore.insert(port, change.transaction)
         change.mark(.port(port.id))
         return port
@@ -131,6 +135,9 @@ enum PortOperations {
                 options.append(DHCPOption(name: option.name, value: value, ipVersion: option.ipVersion))
             }
         }
+        guard options.count <= mostDHCPOptions else {
+            throw NetworkFault.invalidInput("A port has at most \(mostDHCPOptions) DHCP options")
+        }
         return options
     }
 
@@ -147,6 +154,7 @@ enum PortOperations {
         if let profile = draft.profile { port.profile = profile.text() }
         port.dnsName = draft.dnsName ?? old.dnsName
         port.dnsDomain = draft.dnsDomain ?? old.dnsDomain
+        if let policy = draft.qosPolicy { port.qosPolicy = policy }
         port.hasPortSecurity = draft.hasPortSecurity ?? old.hasPortSecurity
         port.standard.apply(description: draft.description, tags: draft.tags)
         try applyMAC(draft, old, &port, change)
@@ -155,6 +163,7 @@ enum PortOperations {
             let allocator = try AddressAllocator(network, change)
             let addresses = try allocator.addresses(wanted, owner: port.deviceOwner, mac: mac, kept: old.fixedIPs)
             try checkFloatingIPs(old, keeps: addresses, change)
+            try PortForwardingRules.removeStale(of: old.id, keeping: addresses, change)
             port.fixedIPsJSON = Port.encode(addresses)
         }
         if let groups = draft.groups {
@@ -178,6 +187,9 @@ enum PortOperations {
             port.dhcpOptionsJSON = DHCPOption.encode(try options(given, over: old.dhcpOptions))
         }
         if port.host.isEmpty, !old.host.isEmpty, port.status == .active { port.status = .down }
+        if port.effectiveQoSPolicy != old.effectiveQoSPolicy || port.host != old.host {
+            try QoSBinding.check(port.effectiveQoSPolicy, onPort: port, change)
+        }
         try save(&port, from: old, change)
         return port
     }
@@ -206,7 +218,17 @@ enum PortOperations {
     static func save(_ port: inout Port, from old: Port, _ change: NetworkChange) throws {
         port.standard.touch(change)
         try PortStore.update(port, from: old, change.transaction)
+        // What was prepared there is the port's own now.
+        if port.host != old.host { try PortBindingStore.delete(port.id, on: port.host, change.transaction) }
+        // Who let go of the port moves nowhere with it.
+        if port.deviceID.isEmpty, !old.deviceID.isEmpty {
+            try PortBindingStore.deleteAll(of: port.id, change.transaction)
+        }
         change.mark(.port(port.id))
+        try NetworkLogEngine.portChanged(port, from: old, change)
+        if port.host.isEmpty, !old.host.isEmpty {
+            try TrunkStore.setStatus(.down, ofTrunkOn: port.id, change.transaction)
+        }
         if DeviceOwner.router.contains(port.deviceOwner) { change.mark(.router(RouterID(port.deviceID))) }
         if DeviceOwner.router.contains(old.deviceOwner) { change.mark(.router(RouterID(old.deviceID))) }
         if port.deviceOwner == DeviceOwner.metadata { change.mark(.network(port.network)) }
@@ -224,6 +246,9 @@ enum PortOperations {
         for floating in try FloatingIPStore.all(where: "f.port_id = \(port.id)", change.transaction) {
             try FloatingIPEngine.detach(floating, change)
         }
+        try PortForwardingRules.removeStale(of: port.id, keeping: [], change)
+        try TrunkRules.release(port.id, change)
+        try NetworkLogEngine.portRemoved(port, change)
         try PortStore.delete(port.id, change.transaction)
         change.mark(.port(port.id))
         if DeviceOwner.router.contains(port.deviceOwner) { change.mark(.router(RouterID(port.deviceID))) }

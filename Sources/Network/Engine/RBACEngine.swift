@@ -20,7 +20,7 @@ package struct RBACDraft: Sendable {
     }
 }
 
-/// Leave of one project to use another's networks and security groups.
+/// Leave of one project to use another's objects.
 package struct RBACEngine: Sendable {
     let environment: NetworkEnvironment
 
@@ -69,7 +69,8 @@ package struct RBACEngine: Sendable {
         guard let type = RBACPolicy.ObjectType(rawValue: draft.objectType) else {
             throw CloudError.badRequest(
                 "Invalid input for object_type. Reason: '\(draft.objectType.prefix(64))' is not in ['network', "
-                    + "'security_group', 'subnetpool', 'address_scope'].", kind: "HTTPBadRequest")
+                    + "'security_group', 'subnetpool', 'address_scope', 'address_group', 'qos_policy'].",
+                kind: "HTTPBadRequest")
         }
         guard let action = RBACPolicy.Action(rawValue: draft.action), type == .network || action == .shared else {
             throw CloudError.badRequest(
@@ -104,6 +105,22 @@ package struct RBACEngine: Sendable {
                 missing: NetworkFault.groupNotFound(id), context)
         case .subnetPool: try authorizePool(SubnetPoolID(object), sharedWith: target, for: context, change)
         case .addressScope: try authorizeScope(AddressScopeID(object), for: context, change)
+        case .qosPolicy:
+            let id = QoSPolicyID(object)
+            guard let policy = try QoSStore.find(id, for: context.projectID, change.transaction) else {
+                throw NetworkFault.qosPolicyNotFound(id)
+            }
+            try authorizeOwner(
+                "update_policy", seenBy: "get_policy", PolicyTarget(policy),
+                missing: NetworkFault.qosPolicyNotFound(id), context)
+        case .addressGroup:
+            let id = AddressGroupID(object)
+            guard let group = try AddressGroupStore.find(id, for: context.projectID, change.transaction) else {
+                throw NetworkFault.addressGroupNotFound(id)
+            }
+            try authorizeOwner(
+                "update_address_group", seenBy: "get_address_group", PolicyTarget(group),
+                missing: NetworkFault.addressGroupNotFound(id), context)
         }
     }
 

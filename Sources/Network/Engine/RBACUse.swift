@@ -38,7 +38,9 @@ enum RBACUse {
                 """
             case (.network, .external):
                 """
-                SELECT DISTINCT r.project_id FROM routers r JOIN networks n ON n.id = r.gateway_network
+                SELECT DISTINCT r.project_id FROM routers r
+                  JOIN ports p ON p.device_id = r.id AND p.device_owner = \(DeviceOwner.routerGateway)
+                  JOIN networks n ON n.id = p.network_id
                  WHERE n.id = \(object) AND r.project_id <> n.project_id
                 """
             case (.securityGroup, _):
@@ -52,6 +54,18 @@ enum RBACUse {
                 SELECT DISTINCT s.project_id FROM subnets s JOIN subnetpools b ON b.id = s.subnetpool
                  WHERE b.id = \(object) AND s.project_id <> b.project_id
                 """
+            // neutron: also its owner's networks and ports keep a policy that everybody may use as it is.
+            case (.qosPolicy, _):
+                """
+                SELECT n.project_id FROM networks n WHERE n.qos_policy = \(object)
+                UNION SELECT p.project_id FROM ports p WHERE p.qos_policy = \(object)
+                """
+            case (.addressGroup, _):
+                """
+                SELECT DISTINCT r.project_id FROM security_group_rules r
+                  JOIN address_groups a ON a.id = r.remote_address_group
+                 WHERE a.id = \(object) AND r.project_id <> a.project_id
+                """
             case (.addressScope, _):
                 """
                 SELECT DISTINCT b.project_id FROM subnetpools b JOIN address_scopes a ON a.id = b.address_scope
@@ -63,9 +77,21 @@ enum RBACUse {
 
     /// Before an entry goes, or becomes another project's.
     static func check(_ policy: RBACPolicy, replacement: String? = nil, _ change: NetworkChange) throws {
+        if policy.action == .external, policy.target == "*" {
+            let isDefault = try change.transaction.exists(
+                "SELECT 1 FROM networks WHERE id = \(policy.object) AND is_default = 1")
+            guard !isDefault else {
+                throw CloudError.conflict(
+                    "RBAC policy on object \(policy.object) cannot be removed because other objects depend on it. "
+                        + "Details: Default external networks must be shared to everyone.", kind: "RbacPolicyInUse")
+            }
+        }
+        // neutron: but for networks, leave that becomes one project's is leave that goes (rbac_db.py,
+        // `validate_rbac_policy_update`).
+        let counts = policy.objectType == .network || replacement == "*"
         let isNeeded = try isNeeded(
-            policy.object, policy.objectType, policy.action, target: policy.target, replacement: replacement,
-            change.transaction)
+            policy.object, policy.objectType, policy.action, target: policy.target,
+            replacement: counts ? replacement : nil, change.transaction)
         guard isNeeded else { return }
         throw CloudError.conflict(
             "RBAC policy on object \(policy.object) cannot be removed because other objects depend on it.",
@@ -82,7 +108,10 @@ enum RBACUse {
                 kind: "InvalidSharedSetting")
         case .external:
             let hasGateways = try change.transaction.exists(
-                "SELECT 1 FROM routers WHERE gateway_network = \(network.id) LIMIT 1")
+                """
+                SELECT 1 FROM ports
+                 WHERE network_id = \(network.id) AND device_owner = \(DeviceOwner.routerGateway) LIMIT 1
+                """)
             guard hasGateways else { return }
             throw CloudError.conflict(
                 "External network \(network.id) cannot be updated to be made non-external, since it has existing "

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import DatabaseKit
 import NetworkContract
 import PolicyKit
 
@@ -13,15 +14,40 @@ package struct RouterEngine: Sendable {
 
     package func list(_ query: ListQuery, for context: CallContext) async throws -> [Router] {
         let viewer = context.viewer("get_router")
-        return try await environment.read { try RouterStore.list(query, for: viewer, $0) }
+        return try await environment.read {
+            let found = try RouterStore.list(query, for: viewer, $0)
+            guard query.fields?.isDisjoint(with: ["conntrack_helpers", "external_gateways"]) != true else {
+                return found
+            }
+            return try Self.filled(found, $0)
+        }
     }
 
     package func get(_ id: RouterID, for context: CallContext) async throws -> Router {
-        let router = try await environment.read { try RouterStore.find(id, $0) }
+        let router = try await environment.read { transaction in
+            try Self.filled(RouterStore.find(id, transaction).map { [$0] } ?? [], transaction).first
+        }
         guard let router else { throw NetworkFault.routerNotFound(id) }
         try context.authorizeSight(
             "get_router", PolicyTarget(project: router.project), missing: NetworkFault.routerNotFound(id))
         return router
+    }
+
+    /// Whether routers of this data plane look into protocols.
+    package var hasConntrackHelpers: Bool { environment.driver.capabilities.hasConntrackHelpers }
+
+    /// With what other tables say of them.
+    static func filled(_ found: [Router], _ transaction: any Transaction) throws -> [Router] {
+        var routers = found
+        if try transaction.exists("SELECT 1 FROM conntrack_helpers LIMIT 1") {
+            let helpers = try ConntrackHelperStore.all(of: routers.map(\.id), transaction)
+            for index in routers.indices { routers[index].conntrackHelpers = helpers[routers[index].id] ?? [] }
+        }
+        if try ExtraGatewayStore.exist(transaction) {
+            let gateways = try ExtraGatewayStore.all(of: routers.map(\.id), transaction)
+            for index in routers.indices { routers[index].extraGateways = gateways[routers[index].id] ?? [] }
+        }
+        return routers
     }
 
     // MARK: Create
@@ -45,11 +71,15 @@ package struct RouterEngine: Sendable {
     {
         try change.checkQuota(.router, project)
         try change.checkZones(draft.zoneHints)
+        try checkAvailability(draft)
+        if let flavor = draft.flavor { try NetworkFlavorEngine.checkRouter(flavor, for: context, change) }
         var router = Router(
             id: change.newID(), project: project, name: draft.name ?? "", isEnabled: draft.isEnabled ?? true,
-            gatewayNetwork: nil, gatewayPort: nil, usesSNAT: true, routesJSON: "[]",
+            gatewayNetwork: nil, gatewayPort: nil, usesSNAT: true, routesJSON: "[]", flavor: draft.flavor,
             zoneHints: JSONList.encode(draft.zoneHints ?? []), gatewayAddressesJSON: "[]",
-            standard: change.standard(draft.description, draft.tags))
+            standard: change.standard(draft.description, draft.tags),
+            spreadsDefaultRoute: draft.spreadsDefaultRoute ?? false,
+            watchesDefaultRoute: draft.watchesDefaultRoute ?? false)
         try RouterStore.insert(router, change.transaction)
         if let gateway = draft.gateway.flatMap({ $0 }) {
             try RouterGateway.set(gateway, on: &router, for: context, change)
@@ -69,20 +99,30 @@ package struct RouterEngine: Sendable {
             let old = try Self.authorized(id, "update_router", for: context, change)
             try context.authorizeAttributes("update_router", draft.given, PolicyTarget(project: old.project))
             try old.standard.check(ifMatch)
+            try Self.checkAvailability(draft)
             var router = old
             router.name = draft.name ?? old.name
             router.isEnabled = draft.isEnabled ?? old.isEnabled
             router.standard.apply(description: draft.description, tags: draft.tags)
+            router.spreadsDefaultRoute = draft.spreadsDefaultRoute ?? old.spreadsDefaultRoute
+            router.watchesDefaultRoute = draft.watchesDefaultRoute ?? old.watchesDefaultRoute
             if let gateway = draft.gateway {
                 if let gateway {
                     try RouterGateway.set(gateway, on: &router, for: context, change)
                 } else {
                     try RouterGateway.clear(&router, change)
+                    try ExtraGateways.promote(&router, change)
                 }
             }
             if let routes = draft.routes { try Self.setRoutes(routes, on: &router, change) }
             return try Self.save(router, change)
         }
+    }
+
+    // neutron: with OVN every router is highly available, and none can be otherwise (ovn_l3_hamode_db.py).
+    private static func checkAvailability(_ draft: RouterDraft) throws {
+        guard draft.isHighlyAvailable == false else { return }
+        throw NetworkFault.invalidInput("The data plane has no routers that are not highly available")
     }
 
     static func authorized(
@@ -103,32 +143,36 @@ package struct RouterEngine: Sendable {
     }
 
     private static func reload(_ id: RouterID, _ change: NetworkChange) throws -> Router {
-        guard let router = try RouterStore.find(id, change.transaction) else { throw NetworkFault.routerNotFound(id) }
+        let found = try RouterStore.find(id, change.transaction).map { [$0] } ?? []
+        guard let router = try filled(found, change.transaction).first else { throw NetworkFault.routerNotFound(id) }
         return router
     }
 
     // MARK: Extra routes
 
-    package func addRoutes(_ routes: [Router.Route], to id: RouterID, for context: CallContext) async throws -> Router {
-        try await changeRoutes(of: id, "add_extraroutes", for: context) { old in
+    package func addRoutes(
+        _ routes: [Router.Route], to id: RouterID, ifMatch: Int? = nil, for context: CallContext
+    ) async throws -> Router {
+        try await changeRoutes(of: id, "add_extraroutes", ifMatch, for: context) { old in
             old + routes.filter { !old.contains($0) }
         }
     }
 
-    package func removeRoutes(_ routes: [Router.Route], from id: RouterID, for context: CallContext) async throws
-        -> Router
-    {
-        try await changeRoutes(of: id, "remove_extraroutes", for: context) { old in
+    package func removeRoutes(
+        _ routes: [Router.Route], from id: RouterID, ifMatch: Int? = nil, for context: CallContext
+    ) async throws -> Router {
+        try await changeRoutes(of: id, "remove_extraroutes", ifMatch, for: context) { old in
             old.filter { !routes.contains($0) }
         }
     }
 
     private func changeRoutes(
-        of id: RouterID, _ rule: PolicyName, for context: CallContext,
+        of id: RouterID, _ rule: PolicyName, _ ifMatch: Int?, for context: CallContext,
         _ body: @escaping @Sendable ([Router.Route]) -> [Router.Route]
     ) async throws -> Router {
         try await environment.write { change in
             var router = try Self.authorized(id, rule, for: context, change)
+            try router.standard.check(ifMatch)
             try Self.setRoutes(body(router.routes), on: &router, change)
             return try Self.save(router, change)
         }
@@ -168,15 +212,21 @@ package struct RouterEngine: Sendable {
 
     package func delete(_ id: RouterID, ifMatch: Int? = nil, for context: CallContext) async throws {
         try await environment.write { change in
-            var router = try Self.authorized(id, "delete_router", for: context, change)
+            let router = try Self.authorized(id, "delete_router", for: context, change)
             try router.standard.check(ifMatch)
-            let ports = try RouterStore.ports(of: id, change.transaction)
-            guard ports.allSatisfy({ $0.deviceOwner == DeviceOwner.routerGateway }) else {
-                throw NetworkFault.routerInUse(id, "still has ports")
-            }
-            try RouterGateway.clear(&router, change)
-            try RouterStore.delete(id, change.transaction)
-            change.mark(.router(id))
+            try Self.remove(router, change)
         }
+    }
+
+    /// Takes the gateway along; an interface keeps the router.
+    static func remove(_ old: Router, _ change: NetworkChange) throws {
+        var router = old
+        let ports = try RouterStore.ports(of: router.id, change.transaction)
+        guard ports.allSatisfy({ $0.deviceOwner == DeviceOwner.routerGateway }) else {
+            throw NetworkFault.routerInUse(router.id, "still has ports")
+        }
+        try ExtraGateways.removeAll(of: &router, change)
+        try RouterStore.delete(router.id, change.transaction)
+        change.mark(.router(router.id))
     }
 }

@@ -11,7 +11,9 @@ enum RouterGateway {
     ) throws {
         let network = try external(gateway.network, for: context, change)
         if router.gatewayNetwork == gateway.network {
-            if let addresses = gateway.addresses { try readdress(router, addresses, on: network, change) }
+            if let id = router.gatewayPort, let port = try PortStore.find(id, change.transaction) {
+                try readdress(port, gateway.addresses, on: network, change)
+            }
         } else {
             try clear(&router, change)
             let port = try insertPort(for: router, gateway, on: network, change)
@@ -19,6 +21,8 @@ enum RouterGateway {
             router.gatewayPort = port.id
         }
         router.usesSNAT = gateway.usesSNAT ?? true
+        router.gatewayQoSPolicy = try QoSBinding.changed(
+            from: router.gatewayQoSPolicy, to: gateway.qosPolicy, for: context, change)
     }
 
     private static func external(_ id: NetworkID, for context: CallContext?, _ change: NetworkChange) throws -> Network
@@ -47,15 +51,34 @@ enum RouterGateway {
         draft.addresses = gateway.addresses.flatMap { $0.isEmpty ? nil : $0 }
         // The gateway's port belongs to no project, as upstream: it counts against no quota and shows in no list.
         let port = try PortOperations.insert(draft, project: ProjectID(""), on: network, checksQuota: false, change)
+        // Several gateways on one network are several ways to the same neighbours.
+        let siblings = try RouterStore.ports(of: router.id, change.transaction).filter {
+            $0.deviceOwner == DeviceOwner.routerGateway && $0.network == network.id
+        }
         try RouterInterfaces.checkOverlap(
-            of: try port.fixedIPs.map(\.subnet), with: router.id, besides: port.id, change)
+            of: try port.fixedIPs.map(\.subnet), with: router.id, besides: Set(siblings.map(\.id)), change)
         return port
     }
 
-    private static func readdress(
-        _ router: Router, _ addresses: [PortDraft.Address], on network: Network, _ change: NetworkChange
+    /// One more gateway, besides the first.
+    static func insertExtra(
+        _ gateway: RouterDraft.Gateway, on router: Router, for context: CallContext?, _ change: NetworkChange
+    ) throws -> Port {
+        let network = try external(gateway.network, for: context, change)
+        return try insertPort(for: router, gateway, on: network, change)
+    }
+
+    /// Gives a gateway that stays the addresses of the request, if that names some.
+    static func readdress(
+        _ port: Port, _ gateway: RouterDraft.Gateway, for context: CallContext?, _ change: NetworkChange
     ) throws {
-        guard let id = router.gatewayPort, let port = try PortStore.find(id, change.transaction) else { return }
+        try readdress(port, gateway.addresses, on: external(port.network, for: context, change), change)
+    }
+
+    private static func readdress(
+        _ port: Port, _ addresses: [PortDraft.Address]?, on network: Network, _ change: NetworkChange
+    ) throws {
+        guard let addresses else { return }
         var draft = PortDraft()
         draft.addresses = addresses
         _ = try PortOperations.update(port, draft, on: network, change)
@@ -64,23 +87,38 @@ enum RouterGateway {
     /// Takes the gateway away. The caller writes the router's row.
     static func clear(_ router: inout Router, _ change: NetworkChange) throws {
         guard let network = router.gatewayNetwork, let port = router.gatewayPort else { return }
-        let isNeeded = try change.transaction.exists(
-            "SELECT 1 FROM floatingips WHERE router_id = \(router.id) AND network_id = \(network) LIMIT 1")
-        guard !isNeeded else {
-            throw CloudError.conflict(
-                "Gateway cannot be updated for router \(router.id), since a gateway to external network \(network) is "
-                    + "required by one or more floating IPs.", kind: "RouterExternalGatewayInUseByFloatingIp")
-        }
-        let hops = try router.routes.compactMap { IPAddress($0.nextHop) }
+        let others = try ExtraGatewayStore.all(of: [router.id], change.transaction)[router.id] ?? []
+        if !others.contains(where: { $0.network == network }) { try checkUnused(network, by: router.id, change) }
         if let old = try PortStore.find(port, change.transaction) {
-            let cidrs = try SubnetStore.all(old.fixedIPs.map(\.subnet), change.transaction).values.map(\.cidr)
-            guard !hops.contains(where: { hop in cidrs.contains { $0.contains(hop) } }) else {
-                throw NetworkFault.routerInUse(router.id, "needs its gateway for one or more routes")
-            }
+            try checkRoutes(of: router, besides: old, change)
             router.gatewayNetwork = nil
             router.gatewayPort = nil
+            router.gatewayQoSPolicy = nil
             try RouterStore.update(router, change.transaction)
             try PortOperations.remove(old, change)
+        }
+    }
+
+    /// Floating IPs of the network need a gateway there.
+    static func checkUnused(_ network: NetworkID, by router: RouterID, _ change: NetworkChange) throws {
+        let isNeeded = try change.transaction.exists(
+            "SELECT 1 FROM floatingips WHERE router_id = \(router) AND network_id = \(network) LIMIT 1")
+        guard isNeeded else { return }
+        throw CloudError.conflict(
+            "Gateway cannot be updated for router \(router), since a gateway to external network \(network) is "
+                + "required by one or more floating IPs.", kind: "RouterExternalGatewayInUseByFloatingIp")
+    }
+
+    /// Routes of the router's own need the gateway that reaches their next hops.
+    static func checkRoutes(of router: Router, besides port: Port, _ change: NetworkChange) throws {
+        let hops = try router.routes.compactMap { IPAddress($0.nextHop) }
+        guard !hops.isEmpty else { return }
+        let others = try RouterStore.ports(of: router.id, change.transaction).filter { $0.id != port.id }
+        let kept = Set(try others.flatMap { try $0.fixedIPs.map(\.subnet) })
+        let leaving = try port.fixedIPs.map(\.subnet).filter { !kept.contains($0) }
+        let cidrs = try SubnetStore.all(leaving, change.transaction).values.map(\.cidr)
+        guard !hops.contains(where: { hop in cidrs.contains { $0.contains(hop) } }) else {
+            throw NetworkFault.routerInUse(router.id, "needs its gateway for one or more routes")
         }
     }
 }

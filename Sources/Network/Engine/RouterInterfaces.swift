@@ -170,9 +170,9 @@ enum RouterInterfaces {
 
     /// A router cannot have two ways into the same addresses.
     static func checkOverlap(
-        of new: [SubnetID], with router: RouterID, besides: PortID? = nil, _ change: NetworkChange
+        of new: [SubnetID], with router: RouterID, besides: Set<PortID> = [], _ change: NetworkChange
     ) throws {
-        let ports = try RouterStore.ports(of: router, change.transaction).filter { $0.id != besides }
+        let ports = try RouterStore.ports(of: router, change.transaction).filter { !besides.contains($0.id) }
         let present = try ports.flatMap { try $0.fixedIPs.map(\.subnet) }
         let subnets = try SubnetStore.all(new + present, change.transaction)
         for id in new {
@@ -240,7 +240,11 @@ enum RouterInterfaces {
     private static func checkUnused(_ id: SubnetID, _ router: Router, _ change: NetworkChange) throws {
         guard let subnet = try SubnetStore.find(id, change.transaction) else { return }
         let floating = try FloatingIPStore.all(where: "f.router_id = \(router.id)", change.transaction)
-        guard !floating.contains(where: { $0.fixedAddress.map(subnet.cidr.contains) ?? false }) else {
+        let forwarded = try PortForwardingStore.all(of: floating.map(\.id), change.transaction).values.joined()
+        let isUsed =
+            floating.contains { $0.fixedAddress.map(subnet.cidr.contains) ?? false }
+            || forwarded.contains { subnet.cidr.contains($0.internalAddress) }
+        guard !isUsed else {
             throw CloudError.conflict(
                 "Router interface for subnet \(id) on router \(router.id) cannot be deleted, as it is "
                     + "required by one or "

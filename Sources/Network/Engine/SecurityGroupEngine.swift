@@ -68,26 +68,19 @@ package struct SecurityGroupEngine: Sendable {
         var group = SecurityGroup(
             id: id, project: project, name: defaultName, isStateful: true, isShared: false, rules: [],
             standard: change.standard("Default security group", nil))
-        group.rules =
-            egressRules(of: group, change)
-            + [false, true].map { isIPv6 in
-                var draft = SecurityGroupRuleDraft(group: id, isIngress: true)
-                draft.isIPv6 = isIPv6
-                draft.remoteGroup = id
-                return rule(draft, of: group, change)
-            }
+        group.rules = try firstRules(of: group, isDefault: true, change)
         try SecurityGroupStore.insert(group, change.transaction)
         try SecurityGroupStore.setDefault(id, of: project, change.transaction)
         change.mark(.securityGroup(id))
         return id
     }
 
-    /// Every new group lets everything out.
-    private static func egressRules(of group: SecurityGroup, _ change: NetworkChange) -> [SecurityGroupRule] {
-        [false, true].map { isIPv6 in
-            var draft = SecurityGroupRuleDraft(group: group.id, isIngress: false)
-            draft.isIPv6 = isIPv6
-            return rule(draft, of: group, change)
+    /// What the default rules give a new group.
+    private static func firstRules(of group: SecurityGroup, isDefault: Bool, _ change: NetworkChange) throws
+        -> [SecurityGroupRule]
+    {
+        try DefaultRuleStore.patterns(isDefault: isDefault, change.transaction).map { pattern in
+            rule(pattern.given(to: group.id), of: group, change)
         }
     }
 
@@ -98,7 +91,8 @@ package struct SecurityGroupEngine: Sendable {
             id: change.newID(), project: draft.project ?? group.project, group: group.id, isIngress: draft.isIngress,
             isIPv6: draft.isIPv6, protocolName: draft.protocolName, portMinimum: draft.portMinimum,
             portMaximum: draft.portMaximum, remotePrefix: draft.remotePrefix, remoteGroup: draft.remoteGroup,
-            belongsToDefaultGroup: false, standard: change.standard(draft.description, nil))
+            remoteAddressGroup: draft.remoteAddressGroup, belongsToDefaultGroup: false,
+            standard: change.standard(draft.description, nil))
     }
 
     // MARK: Groups
@@ -114,11 +108,12 @@ package struct SecurityGroupEngine: Sendable {
                 try Self.checkStateful(draft, change)
                 _ = try Self.ensureDefault(of: project, change)
                 try change.checkQuota(.securityGroup, project)
-                try change.checkQuota(.securityGroupRule, project, adding: 2)
                 var group = SecurityGroup(
-                    id: change.newID(), project: project, name: draft.name ?? "", isStateful: draft.isStateful ?? true,
+                    id: change.newID(), project: project, name: draft.name ?? "",
+                    isStateful: try draft.isStateful ?? StatefulnessStore.isStateful(project, change.transaction),
                     isShared: false, rules: [], standard: change.standard(draft.description, draft.tags))
-                group.rules = Self.egressRules(of: group, change)
+                group.rules = try Self.firstRules(of: group, isDefault: false, change)
+                try change.checkQuota(.securityGroupRule, project, adding: group.rules.count)
                 try SecurityGroupStore.insert(group, change.transaction)
                 change.mark(.securityGroup(group.id))
                 return group
@@ -241,6 +236,9 @@ package struct SecurityGroupEngine: Sendable {
                 context.allows("get_security_group", PolicyTarget(other))
             else { throw NetworkFault.groupNotFound(remote) }
         }
+        if let addresses = draft.remoteAddressGroup {
+            try AddressGroupEngine.check(addresses, for: context, change)
+        }
         var owned = draft
         owned.project = try draft.project ?? context.projectForNew(nil)
         if context.allows("context_is_admin", [:]), draft.project == nil { owned.project = group.project }
@@ -262,7 +260,7 @@ package struct SecurityGroupEngine: Sendable {
         change.mark(.securityGroup(group.id))
     }
 
-    package func deleteRule(_ id: SecurityGroupRuleID, for context: CallContext) async throws {
+    package func deleteRule(_ id: SecurityGroupRuleID, ifMatch: Int? = nil, for context: CallContext) async throws {
         try await environment.write { change in
             guard let rule = try SecurityGroupStore.rules(where: "r.id = \(id)", change.transaction).first,
                 let group = try SecurityGroupStore.find(rule.group, for: context.projectID, change.transaction)
@@ -270,6 +268,7 @@ package struct SecurityGroupEngine: Sendable {
             try context.authorizeChange(
                 "delete_security_group_rule", seenBy: "get_security_group_rule", PolicyTarget(rule, in: group),
                 missing: NetworkFault.ruleNotFound(id))
+            try rule.standard.check(ifMatch)
             try SecurityGroupStore.deleteRule(id, change.transaction)
             try Self.touch(group, change)
         }

@@ -52,8 +52,27 @@ enum SegmentAllocator {
         guard network.kind == .vlan, let physical = network.physicalNetwork else {
             throw NetworkFault.invalidInput("Only the segmentation_id of a VLAN network can be updated")
         }
-        try NetworkStore.releaseClaims(of: network.id, change.transaction)
+        if let old = network.segment { try NetworkStore.release("vlan:\(physical):\(old)", change.transaction) }
         return try vlan(number, on: physical, for: network.id, change)
+    }
+
+    /// Gives back what a segment holds.
+    static func release(_ segment: NetworkSegment, _ change: NetworkChange) throws {
+        guard let physical = segment.physicalNetwork else { return }
+        let claim = segment.number.map { "vlan:\(physical):\($0)" } ?? "flat:\(physical)"
+        try NetworkStore.release(claim, change.transaction)
+    }
+
+    /// The first of the segments that a draft lists, as the network's own, and the others.
+    static func split(_ draft: NetworkDraft) throws -> (NetworkDraft, [NetworkSegmentDraft]) {
+        guard let segments = draft.segments, let first = segments.first else { return (draft, []) }
+        guard draft.kind == nil, draft.physicalNetwork == nil, draft.segment == nil else {
+            throw CloudError.badRequest(
+                "Segments and provider values cannot both be set.", kind: "SegmentsSetInConjunctionWithProviders")
+        }
+        var own = draft
+        (own.kind, own.physicalNetwork, own.segment) = (first.kind, first.physicalNetwork, first.number)
+        return (own, Array(segments.dropFirst()))
     }
 
     private static func claim(_ claim: String, _ id: NetworkID, _ change: NetworkChange) throws -> Bool {

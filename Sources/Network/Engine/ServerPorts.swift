@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import DatabaseKit
 import NetworkContract
 
 /// What Compute uses. Messages are those that nova gives for the same failures.
@@ -102,6 +103,8 @@ extension NetworkEngine: NetworkService {
             draft.name = request.name
             draft.deviceID = server
             draft.deviceOwner = "compute:\(zone)"
+            // nova: a port that it makes has the server's name, so that the network's DNS knows it.
+            draft.dnsName = request.hostname
             draft.groups = network.hasPortSecurity ? request.securityGroups : nil
             draft.isOwnedByCompute = true
             if let text = request.fixedAddress {
@@ -145,6 +148,18 @@ extension NetworkEngine: NetworkService {
         }
     }
 
+    package func unbindPort(_ id: PortID, server: String) async throws {
+        try await environment.write { change in
+            guard let old = try PortStore.find(id, change.transaction), old.deviceID == server, !old.host.isEmpty else {
+                return
+            }
+            var port = old
+            port.host = ""
+            if port.status == .active { port.status = .down }
+            try PortOperations.save(&port, from: old, change)
+        }
+    }
+
     package func releasePort(_ id: PortID, server: String) async throws {
         try await environment.write { change in
             guard let old = try PortStore.find(id, change.transaction), old.deviceID == server else { return }
@@ -166,6 +181,18 @@ extension NetworkEngine: NetworkService {
             }
             return Dictionary(grouping: try ServerPortStore.complete(ports, transaction), by: \.deviceID)
         }
+    }
+
+    package func serverAddresses(
+        of project: ProjectID?
+    ) async throws -> [(server: String, project: ProjectID, address: String)] {
+        var sql: SQL = """
+            SELECT p.device_id, p.project_id, a.address FROM ports p JOIN ip_allocations a ON a.port_id = p.id
+             WHERE p.device_id <> ''
+            """
+        if let project { sql += "AND p.project_id = \(project)" }
+        let final = sql
+        return try await environment.read { try $0.query(final) { ($0.text(0), $0.id(1), $0.text(2)) } }
     }
 
     package func port(on network: NetworkID, withAddress address: String) async throws -> ServerPort? {

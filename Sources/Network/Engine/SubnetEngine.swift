@@ -63,6 +63,8 @@ package struct SubnetEngine: Sendable {
                 "Requested subnet with cidr: \(cidr) for network: \(network.id) overlaps with another subnet")
         }
         try SubnetPoolAllocator.checkAffinity(pool, cidr, others, change)
+        let segment = draft.segment ?? nil
+        try SegmentEngine.check(segment, for: network, besides: others, change)
         let pools = try draft.pools.map { try AllocationPools.checked($0, in: cidr) }
         if let pools { try AllocationPools.checkGateway(gateway, outside: pools) }
         let subnet = Subnet(
@@ -72,7 +74,7 @@ package struct SubnetEngine: Sendable {
             dnsServers: try SubnetCheck.dnsServers(draft.dnsServers ?? [], change.config.maximum),
             hostRoutes: try SubnetCheck.hostRoutes(draft.hostRoutes ?? [], cidr, change.config.maximum),
             serviceTypes: draft.serviceTypes ?? [], publishesDNS: draft.publishesDNS ?? false, pool: pool?.id,
-            isExternal: network.isExternal, isShared: network.isShared, isGranted: network.isGranted,
+            segment: segment, isExternal: network.isExternal, isShared: network.isShared, isGranted: network.isGranted,
             networkProject: network.project,
             standard: change.standard(draft.description, draft.tags))
         try SubnetCheck.modes(subnet)
@@ -136,6 +138,7 @@ package struct SubnetEngine: Sendable {
         if let routes = draft.hostRoutes {
             subnet.hostRoutes = try SubnetCheck.hostRoutes(routes, old.cidr, change.config.maximum)
         }
+        if let segment = draft.segment, segment != old.segment { subnet.segment = try tie(old, to: segment, change) }
         if let pools = draft.pools { subnet.pools = try AllocationPools.checked(pools, in: old.cidr) }
         if let gateway = draft.gateway {
             subnet.gateway = try SubnetCheck.gateway(.some(gateway), of: old.cidr)
@@ -157,6 +160,20 @@ package struct SubnetEngine: Sendable {
             for port in try PortStore.users(of: old.id, change.transaction) { change.mark(.port(port.id)) }
         }
         return subnet
+    }
+
+    private static func tie(_ subnet: Subnet, to segment: SegmentID?, _ change: NetworkChange) throws -> SegmentID? {
+        guard subnet.segment == nil else {
+            throw CloudError.badRequest(
+                "A subnet that is already associated with a segment cannot have its segment association changed.",
+                kind: "SubnetSegmentAssociationChangeNotAllowed")
+        }
+        guard let network = try NetworkStore.find(subnet.network, for: nil, change.transaction) else {
+            throw NetworkFault.networkNotFound(subnet.network)
+        }
+        let others = try SubnetStore.all(on: network.id, change.transaction).filter { $0.id != subnet.id }
+        try SegmentEngine.check(segment, for: network, besides: others, change)
+        return segment
     }
 
     private static func checkGatewayUnused(_ subnet: Subnet, _ change: NetworkChange) throws {

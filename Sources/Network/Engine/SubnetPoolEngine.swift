@@ -17,6 +17,9 @@ extension PolicyTarget {
 
 /// Subnet pools: made, listed, changed and removed, and their prefixes edited one by one.
 package struct SubnetPoolEngine: Sendable {
+    /// Each is compared with all others of the pool, and with those of its scope; upstream has no bound.
+    private static let mostPrefixes = 1000
+
     let environment: NetworkEnvironment
 
     package init(_ environment: NetworkEnvironment) { self.environment = environment }
@@ -50,6 +53,7 @@ package struct SubnetPoolEngine: Sendable {
         let target = PolicyTarget(project: project)
         try context.authorizeCreation("create_subnetpool", target)
         try context.authorizeAttributes("create_subnetpool", draft.given, target)
+        try change.checkQuota(.subnetPool, project)
         let prefixes = try checked(draft.prefixes ?? [])
         let isIPv6 = prefixes[0].isIPv6
         let minimum = draft.minimumLength ?? (isIPv6 ? 64 : 8)
@@ -73,7 +77,11 @@ package struct SubnetPoolEngine: Sendable {
             throw CloudError.badRequest(
                 "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.", kind: "PrefixVersionMismatch")
         }
-        return PrefixSet.compacted(prefixes)
+        let compacted = PrefixSet.compacted(prefixes)
+        guard compacted.count <= mostPrefixes else {
+            throw NetworkFault.invalidInput("A subnet pool has at most \(mostPrefixes) prefixes")
+        }
+        return compacted
     }
 
     private static func check(_ pool: SubnetPool, for context: CallContext, _ change: NetworkChange) throws {
@@ -198,20 +206,25 @@ package struct SubnetPoolEngine: Sendable {
 
     // MARK: Prefixes
 
-    package func addPrefixes(_ prefixes: [CIDR], to id: SubnetPoolID, for context: CallContext) async throws -> [CIDR] {
+    package func addPrefixes(
+        _ prefixes: [CIDR], to id: SubnetPoolID, ifMatch: Int? = nil, for context: CallContext
+    ) async throws -> [CIDR] {
         try await environment.write { change in
             let old = try Self.authorized(id, "add_prefixes", for: context, change)
+            try old.standard.check(ifMatch)
+            try Self.checkScopeOwner(of: old, for: context, change)
             var pool = old
             pool.prefixes = try Self.checked(old.prefixes + prefixes)
             return try Self.save(pool, from: old, for: context, change).prefixes
         }
     }
 
-    package func removePrefixes(_ prefixes: [CIDR], from id: SubnetPoolID, for context: CallContext) async throws
-        -> [CIDR]
-    {
+    package func removePrefixes(
+        _ prefixes: [CIDR], from id: SubnetPoolID, ifMatch: Int? = nil, for context: CallContext
+    ) async throws -> [CIDR] {
         try await environment.write { change in
             let old = try Self.authorized(id, "remove_prefixes", for: context, change)
+            try old.standard.check(ifMatch)
             var pool = old
             pool.prefixes = try Self.checked(
                 PrefixSet.remaining(of: old.prefixes, without: PrefixSet.compacted(prefixes)))
@@ -222,6 +235,46 @@ package struct SubnetPoolEngine: Sendable {
                     kind: "IllegalSubnetPoolPrefixUpdate")
             }
             return try Self.save(pool, from: old, for: context, change).prefixes
+        }
+    }
+
+    // MARK: Onboarding
+
+    /// Takes a network's subnets of the pool's family into the pool, their prefixes with them.
+    package func onboard(_ network: NetworkID, into id: SubnetPoolID, for context: CallContext) async throws
+        -> [Subnet]
+    {
+        try await environment.write { change in
+            let old = try Self.authorized(id, "onboard_network_subnets", for: context, change)
+            try Self.checkScopeOwner(of: old, for: context, change)
+            let owner = try NetworkEngine.visible(network, for: context, change).project
+            // neutron: another project's subnets stay where they are, also on a shared network.
+            guard owner == context.projectID || context.allows("context_is_admin", [:]) else {
+                throw CloudError(.forbidden, "Not authorized.", kind: "NotAuthorized")
+            }
+            let subnets = try SubnetStore.all(on: network, change.transaction).filter {
+                $0.ipVersion == old.ipVersion
+            }
+            let taken = try SubnetPoolStore.allocations(of: id, change.transaction).map(\.cidr)
+            if let subnet = subnets.first(where: { subnet in taken.contains { $0.overlaps(subnet.cidr) } }) {
+                throw CloudError.badRequest(
+                    "Illegal subnetpool update : Onboarding subnet \(subnet.id): \(subnet.cidr) conflicts with "
+                        + "allocated prefixes in subnet pool \(id).", kind: "IllegalSubnetPoolUpdate")
+            }
+            var pool = old
+            pool.prefixes = try Self.checked(old.prefixes + subnets.map(\.cidr))
+            _ = try Self.save(pool, from: old, for: context, change)
+            return try subnets.map { subnet in
+                var onboarded = subnet
+                onboarded.pool = id
+                onboarded.standard.touch(change)
+                try SubnetStore.update(onboarded, change.transaction)
+                // The pool's scope is the subnet's now.
+                for router in try RouterStore.connected(to: subnet.id, change.transaction) {
+                    change.mark(.router(router))
+                }
+                return onboarded
+            }
         }
     }
 

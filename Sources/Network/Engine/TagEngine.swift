@@ -13,6 +13,15 @@ package struct TagEngine: Sendable {
         case replace([String])
         case remove(String)
         case removeAll
+
+        /// As the rules name it.
+        fileprivate var action: String {
+            switch self {
+            case .addAll: "create"
+            case .add, .replace: "update"
+            case .remove, .removeAll: "delete"
+            }
+        }
     }
 
     private struct Found {
@@ -36,7 +45,9 @@ package struct TagEngine: Sendable {
             let found = try Self.find(id, collection, context, transaction)
             return (try found.list, found.target, found.missing, found.resource)
         }
-        try context.authorizeSight(PolicyName("get_\(found.3)"), found.1, missing: found.2)
+        // Who sees the object need not see its tags, as services do not.
+        try context.authorizeChange(
+            PolicyName("get_\(found.3):tags"), seenBy: PolicyName("get_\(found.3)"), found.1, missing: found.2)
         return found.0
     }
 
@@ -53,12 +64,9 @@ package struct TagEngine: Sendable {
     {
         try await environment.write { change in
             let found = try Self.find(id, collection, context, change.transaction)
-            let action =
-                if case .remove = edit { "delete" } else if case .removeAll = edit { "delete" } else { "update" }
             try context.authorizeChange(
-                PolicyName("\(action)_\(found.resource):tags"), seenBy: PolicyName("get_\(found.resource)"),
-                found.target,
-                missing: found.missing)
+                PolicyName("\(edit.action)_\(found.resource):tags"), seenBy: PolicyName("get_\(found.resource)"),
+                found.target, missing: found.missing)
             let tags = try Self.apply(edit, to: Set(found.list), change.config.maximum)
             try change.transaction.execute(
                 """
@@ -142,6 +150,21 @@ package struct TagEngine: Sendable {
             return Found(
                 table: "subnetpools", target: PolicyTarget(pool), id: id, tags: pool.standard.tags, missing: missing,
                 resource: "subnetpool")
+        // The SDK asks under the collection's path, others under its name alone.
+        case "policies", "qos/policies":
+            let missing = NetworkFault.qosPolicyNotFound(id)
+            guard let policy = try QoSStore.find(QoSPolicyID(id), for: context.projectID, transaction) else {
+                throw missing
+            }
+            return Found(
+                table: "qos_policies", target: PolicyTarget(policy), id: id, tags: policy.standard.tags,
+                missing: missing, resource: "policy")
+        case "trunks":
+            let missing = NetworkFault.trunkNotFound(TrunkID(id))
+            guard let trunk = try TrunkStore.find(TrunkID(id), transaction) else { throw missing }
+            return Found(
+                table: "trunks", target: PolicyTarget(project: trunk.project), id: id, tags: trunk.standard.tags,
+                missing: missing, resource: "trunk")
         default:
             throw CloudError.notFound("The resource could not be found.", kind: "HTTPNotFound")
         }

@@ -29,6 +29,8 @@ package struct FloatingIP: Sendable, Equatable {
     package var dnsDomain: String
     package var details: PortDetails?
     package var standard: StandardAttributes
+    package var qosPolicy: QoSPolicyID?
+    package var portForwardings: [PortForwarding] = []
 
     package var status: String { router == nil ? "DOWN" : "ACTIVE" }
 }
@@ -44,6 +46,7 @@ package struct FloatingIPDraft: Sendable {
     package var description: String?
     package var dnsName: String?
     package var dnsDomain: String?
+    package var qosPolicy: QoSPolicyID??
     package var tags: [String]?
     package var given: [String] = []
 

@@ -85,6 +85,8 @@ package struct NetworkLimits: ConfigGroup {
     package var fixedIPs = 64
     @ConfigOption("Most tags of an object.", range: 0...10_000)
     package var tags = 50
+    @ConfigOption("Most addresses of an address group.", range: 1...100_000)
+    package var groupAddresses = 10_000
 
     package init() {}
 }
@@ -102,6 +104,8 @@ package struct NetworkQuotas: ConfigGroup {
     @ConfigOption("Security group rules of a project; -1: no limit.", range: range)
     package var securityGroupRules = 100
     @ConfigOption("RBAC policies of a project; -1: no limit.", range: range) package var rbacPolicies = 10
+    @ConfigOption("Subnet pools of a project; -1: no limit.", range: range) package var subnetPools = -1
+    @ConfigOption("Trunks of a project; -1: no limit.", range: range) package var trunks = -1
 
     package init() {}
 
@@ -115,6 +119,8 @@ package struct NetworkQuotas: ConfigGroup {
         case .securityGroup: securityGroups
         case .securityGroupRule: securityGroupRules
         case .rbacPolicy: rbacPolicies
+        case .subnetPool: subnetPools
+        case .trunk: trunks
         }
     }
 }
@@ -125,4 +131,6 @@ package enum NetworkQuota: String, CaseIterable, Sendable, Hashable {
     case securityGroup = "security_group"
     case securityGroupRule = "security_group_rule"
     case rbacPolicy = "rbac_policy"
+    case subnetPool = "subnetpool"
+    case trunk
 }

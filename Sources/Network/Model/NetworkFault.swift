@@ -35,6 +35,57 @@ package enum NetworkFault {
         .notFound("Address scope \(id) could not be found.", kind: "AddressScopeNotFound")
     }
 
+    package static func addressGroupNotFound(_ id: AddressGroupID) -> CloudError {
+        .notFound("Address group \(id) could not be found.", kind: "AddressGroupNotFound")
+    }
+
+    package static func defaultRuleNotFound(_ id: DefaultRuleID) -> CloudError {
+        .notFound("Default Security Group rule \(id) does not exist", kind: "DefaultSecurityGroupRuleNotFound")
+    }
+
+    package static func qosPolicyNotFound(_ id: some CustomStringConvertible) -> CloudError {
+        .notFound("QoS policy \(id) could not be found.", kind: "QosPolicyNotFound")
+    }
+    package static func qosRuleNotFound(_ id: some CustomStringConvertible, in policy: QoSPolicyID) -> CloudError {
+        .notFound("QoS rule \(id) for policy \(policy) could not be found.", kind: "QosRuleNotFound")
+    }
+    package static func trunkNotFound(_ id: TrunkID) -> CloudError {
+        .notFound("Trunk \(id) could not be found.", kind: "TrunkNotFound")
+    }
+    package static func portForwardingNotFound(_ id: PortForwardingID) -> CloudError {
+        .notFound("Port Forwarding \(id) could not be found.", kind: "PortForwardingNotFound")
+    }
+    package static func conntrackHelperNotFound(_ id: ConntrackHelperID) -> CloudError {
+        .notFound("Conntrack Helper \(id) could not be found.", kind: "ConntrackHelperNotFound")
+    }
+    package static func meteringLabelNotFound(_ id: MeteringLabelID) -> CloudError {
+        .notFound("Metering label '\(id)' does not exist.", kind: "MeteringLabelNotFound")
+    }
+    package static func meteringRuleNotFound(_ id: MeteringRuleID) -> CloudError {
+        .notFound("Metering label rule '\(id)' does not exist.", kind: "MeteringLabelRuleNotFound")
+    }
+
+    package static func logNotFound(_ id: NetworkLogID) -> CloudError {
+        .notFound("Log resource \(id) could not be found.", kind: "LogResourceNotFound")
+    }
+
+    package static func flavorNotFound(_ id: NetworkFlavorID) -> CloudError {
+        .notFound("Flavor \(id) could not be found.", kind: "FlavorNotFound")
+    }
+    package static func serviceProfileNotFound(_ id: ServiceProfileID) -> CloudError {
+        .notFound("Service Profile \(id) could not be found.", kind: "ServiceProfileNotFound")
+    }
+
+    package static func segmentNotFound(_ id: SegmentID) -> CloudError {
+        .notFound("Segment \(id) could not be found.", kind: "SegmentNotFound")
+    }
+
+    package static func statefulnessNotFound(_ id: StatefulnessID) -> CloudError {
+        .notFound(
+            "Security group default statefulness \(id) could not be found.",
+            kind: "SecurityGroupDefaultStatefulnessNotFound")
+    }
+
     // MARK: Bad input
 
     package static func invalidInput(_ message: String) -> CloudError {
@@ -84,6 +135,11 @@ package enum NetworkFault {
     }
     package static func routerInUse(_ id: RouterID, _ reason: String = "is in use") -> CloudError {
         .conflict("Router \(id) \(reason)", kind: "RouterInUse")
+    }
+    package static func gatewaysNotMatched(_ id: RouterID, _ reason: String) -> CloudError {
+        .badRequest(
+            "Unable to match a requested gateway port to existing gateway ports for router \(id): \(reason).",
+            kind: "UnableToMatchGateways")
     }
     package static func revisionMismatch(_ expected: Int) -> CloudError {
         CloudError(

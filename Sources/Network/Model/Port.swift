@@ -44,6 +44,13 @@ package struct Port: Sendable, Equatable {
     /// Whether Compute made it for a server.
     package var isOwnedByCompute: Bool
     package var standard: StandardAttributes
+    package var qosPolicy: QoSPolicyID?
+    /// Of its network: what holds when it has none.
+    package var networkQoSPolicy: QoSPolicyID?
+    /// What placing a server with this port must find; a JSON object. Only where somebody is shown the port.
+    package var resourceRequest: String?
+    /// Of the trunk whose parent it is; a JSON object. Only where somebody is shown the port.
+    package var trunkDetails: String?
 
     package var fixedIPs: [FixedIP] {
         get throws {
@@ -204,6 +211,7 @@ package struct PortDraft: Sendable {
     package var dhcpOptions: [(name: String, value: String?, ipVersion: Int)]?
     package var dnsName: String?
     package var dnsDomain: String?
+    package var qosPolicy: QoSPolicyID??
     package var isOwnedByCompute = false
     package var tags: [String]?
     package var given: [String] = []

@@ -2,7 +2,7 @@
 import BaseKit
 import NetworkContract
 
-/// A layer-3 router between a project's networks, with at most one gateway to an external one.
+/// A layer-3 router between a project's networks, with gateways to external ones.
 package struct Router: Sendable, Equatable {
     package struct Route: Sendable, Hashable {
         package var destination: String
@@ -10,6 +10,19 @@ package struct Router: Sendable, Equatable {
         package init(destination: String, nextHop: String) {
             self.destination = destination
             self.nextHop = nextHop
+        }
+    }
+
+    /// A gateway besides the first.
+    package struct Gateway: Sendable, Equatable {
+        package var port: PortID
+        package var network: NetworkID
+        /// A JSON list, as the API shows it.
+        package var addressesJSON: String
+        package init(port: PortID, network: NetworkID, addressesJSON: String) {
+            self.port = port
+            self.network = network
+            self.addressesJSON = addressesJSON
         }
     }
 
@@ -22,11 +35,19 @@ package struct Router: Sendable, Equatable {
     package var usesSNAT: Bool
     /// A JSON list, as the API shows it.
     package var routesJSON: String
+    package var flavor: NetworkFlavorID?
     /// A JSON list of strings.
     package var zoneHints: String
     /// Of the gateway port; a JSON list.
     package var gatewayAddressesJSON: String
     package var standard: StandardAttributes
+    package var gatewayQoSPolicy: QoSPolicyID?
+    package var conntrackHelpers: [ConntrackHelper] = []
+    package var extraGateways: [Gateway] = []
+    /// Whether each gateway gets default routes of the same cost, and not the first alone.
+    package var spreadsDefaultRoute = false
+    /// Whether default routes are used only while their next hop answers.
+    package var watchesDefaultRoute = false
 
     package var routes: [Route] {
         get throws { try Self.routes(routesJSON, at: StoredPlace("routers", id, "routes")) }
@@ -59,6 +80,7 @@ package struct RouterDraft: Sendable {
         package var network: NetworkID
         package var usesSNAT: Bool?
         package var addresses: [PortDraft.Address]?
+        package var qosPolicy: QoSPolicyID??
         package init(network: NetworkID, usesSNAT: Bool? = nil, addresses: [PortDraft.Address]? = nil) {
             self.network = network
             self.usesSNAT = usesSNAT
@@ -74,6 +96,11 @@ package struct RouterDraft: Sendable {
     package var gateway: Gateway??
     package var routes: [Router.Route]?
     package var zoneHints: [String]?
+    package var flavor: NetworkFlavorID?
+    /// All of this cloud's routers are highly available.
+    package var isHighlyAvailable: Bool?
+    package var spreadsDefaultRoute: Bool?
+    package var watchesDefaultRoute: Bool?
     package var tags: [String]?
     package var given: [String] = []
 

@@ -25,6 +25,7 @@ package struct SecurityGroupRule: Sendable, Equatable {
     package var portMaximum: Int?
     package var remotePrefix: String?
     package var remoteGroup: SecurityGroupID?
+    package var remoteAddressGroup: AddressGroupID?
     package var belongsToDefaultGroup: Bool
     package var standard: StandardAttributes
 
@@ -32,14 +33,31 @@ package struct SecurityGroupRule: Sendable, Equatable {
     package var direction: String { isIngress ? "ingress" : "egress" }
     package var normalizedPrefix: String? { remotePrefix.flatMap { CIDR($0) }?.description }
 
-    /// Equal for rules that mean the same, so that the second can be refused.
+    /// What the rule says, without who has it.
+    package var pattern: SecurityGroupRuleDraft {
+        var pattern = SecurityGroupRuleDraft(group: group, isIngress: isIngress)
+        pattern.isIPv6 = isIPv6
+        pattern.protocolName = protocolName
+        (pattern.portMinimum, pattern.portMaximum) = (portMinimum, portMaximum)
+        pattern.remotePrefix = remotePrefix
+        pattern.remoteGroup = remoteGroup
+        pattern.remoteAddressGroup = remoteAddressGroup
+        return pattern
+    }
+
+    package var fingerprint: String { pattern.fingerprint }
+}
+
+extension SecurityGroupRuleDraft {
+    /// Equal for rules of one group that mean the same, so that the second can be refused.
     package var fingerprint: String {
-        var prefix = normalizedPrefix
+        var prefix = remotePrefix.flatMap { CIDR($0) }?.description
         if prefix == "0.0.0.0/0" || prefix == "::/0" { prefix = nil }
         let number = protocolName.flatMap { IPProtocol.number($0, isIPv6: isIPv6) }
+        let peer = remoteGroup?.rawValue ?? remoteAddressGroup.map { "addresses:\($0)" }
         let parts: [String] = [
-            direction, ethertype, number.map(String.init) ?? "+", portMinimum.map(String.init) ?? "+",
-            portMaximum.map(String.init) ?? "+", remoteGroup?.rawValue ?? "+", prefix ?? "+",
+            isIngress ? "ingress" : "egress", isIPv6 ? "IPv6" : "IPv4", number.map(String.init) ?? "+",
+            portMinimum.map(String.init) ?? "+", portMaximum.map(String.init) ?? "+", peer ?? "+", prefix ?? "+",
         ]
         return parts.joined(separator: "_")
     }
@@ -66,6 +84,7 @@ package struct SecurityGroupRuleDraft: Sendable {
     package var portMaximum: Int?
     package var remotePrefix: String?
     package var remoteGroup: SecurityGroupID?
+    package var remoteAddressGroup: AddressGroupID?
     package var description = ""
 
     package init(group: SecurityGroupID, isIngress: Bool) {

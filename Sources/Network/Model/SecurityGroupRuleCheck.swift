@@ -18,7 +18,8 @@ package enum SecurityGroupRuleCheck {
             throw fault(
                 "SecurityGroupEthertypeConflictWithProtocol", "Invalid ethertype IPv4 for protocol \(name).")
         }
-        guard rule.remotePrefix == nil || rule.remoteGroup == nil else {
+        let remotes = [rule.remotePrefix != nil, rule.remoteGroup != nil, rule.remoteAddressGroup != nil]
+        guard remotes.count(where: { $0 }) <= 1 else {
             throw fault(
                 "SecurityGroupMultipleRemoteEntites",
                 "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.")

@@ -26,6 +26,8 @@ package struct Subnet: Sendable, Equatable {
     package var publishesDNS: Bool
     /// Where its prefix was cut from.
     package var pool: SubnetPoolID?
+    /// The segment that it is tied to.
+    package var segment: SegmentID?
     /// Of the network: shown with the subnet, and decides who sees it.
     package var isExternal: Bool
     package var isShared: Bool
@@ -59,6 +61,7 @@ package struct SubnetDraft: Sendable {
     package var serviceTypes: [String]?
     package var publishesDNS: Bool?
     package var pool: SubnetPoolID?
+    package var segment: SegmentID??
     package var usesDefaultPool = false
     package var prefixLength: Int?
     package var tags: [String]?

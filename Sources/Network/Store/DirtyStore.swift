@@ -50,7 +50,7 @@ enum DirtyStore {
 }
 
 extension LogicalKey {
-    static let kinds = ["network", "port", "router", "security_group"]
+    static let kinds = ["network", "port", "router", "security_group", "address_group"]
 
     var kind: String {
         switch self {
@@ -58,6 +58,7 @@ extension LogicalKey {
         case .port: "port"
         case .router: "router"
         case .securityGroup: "security_group"
+        case .addressGroup: "address_group"
         }
     }
 
@@ -67,6 +68,7 @@ extension LogicalKey {
         case .port(let id): id.rawValue
         case .router(let id): id.rawValue
         case .securityGroup(let id): id.rawValue
+        case .addressGroup(let id): id.rawValue
         }
     }
 
@@ -76,6 +78,7 @@ extension LogicalKey {
         case "port": self = .port(ID(rawID))
         case "router": self = .router(ID(rawID))
         case "security_group": self = .securityGroup(ID(rawID))
+        case "address_group": self = .addressGroup(ID(rawID))
         default: return nil
         }
     }

@@ -11,19 +11,23 @@ enum FloatingIPStore {
             ListAttribute("id", "f.id"), ListAttribute("project_id", "f.project_id"),
             ListAttribute("tenant_id", "f.project_id"), ListAttribute("description", "f.description"),
             ListAttribute("floating_network_id", "f.network_id"), ListAttribute("floating_ip_address", "f.address"),
-            ListAttribute("fixed_ip_address", "f.fixed_address"), ListAttribute("router_id", "f.router_id"),
-            ListAttribute("port_id", "f.port_id"), ListAttribute("subnet_id", "f.subnet_id", isSortKey: false),
-            ListAttribute("dns_name", "f.dns_name"), ListAttribute("dns_domain", "f.dns_domain"),
+            ListAttribute("fixed_ip_address", "f.fixed_address", isNullable: true),
+            ListAttribute("router_id", "f.router_id", isNullable: true),
+            ListAttribute("port_id", "f.port_id", isNullable: true),
+            ListAttribute("subnet_id", "f.subnet_id", isSortKey: false),
+            ListAttribute("qos_policy_id", "f.qos_policy", isNullable: true), ListAttribute("dns_name", "f.dns_name"),
+            ListAttribute("dns_domain", "f.dns_domain"),
             ListAttribute("revision_number", "f.revision", .integer),
-            ListAttribute("created_at", "f.created_at", .integer),
-            ListAttribute("updated_at", "f.updated_at", .integer),
+            ListAttribute("created_at", "f.created_at", .time),
+            ListAttribute("updated_at", "f.updated_at", .time),
             ListAttribute("status", "CASE WHEN f.router_id IS NULL THEN 'DOWN' ELSE 'ACTIVE' END"),
         ])
 
     private static let columns: SQL = """
         f.id, f.project_id, f.network_id, f.reserved_port, f.subnet_id, f.address, f.router_id, f.port_id, \
         f.fixed_address, f.dns_name, f.dns_domain, p.id, p.name, p.network_id, p.mac, p.is_enabled, p.status, \
-        p.device_id, p.device_owner, f.description, f.tags, f.revision, f.created_at, f.updated_at
+        p.device_id, p.device_owner, f.description, f.tags, f.revision, f.created_at, f.updated_at, \
+        f.qos_policy
         """
 
     private static func floatingIP(_ row: any Row) throws -> FloatingIP {
@@ -38,12 +42,13 @@ enum FloatingIPStore {
             id: row.id(0), project: row.id(1), network: row.id(2), reservedPort: row.id(3), subnet: row.id(4),
             address: try place("address").address(row.text(5)), router: row.idOrNil(6), port: row.idOrNil(7),
             fixedAddress: try row.textOrNil(8).map { try place("fixed_address").address($0) },
-            dnsName: row.text(9), dnsDomain: row.text(10), details: details, standard: row.standard(19))
+            dnsName: row.text(9), dnsDomain: row.text(10), details: details, standard: row.standard(19),
+            qosPolicy: row.idOrNil(24))
     }
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [FloatingIP] {
         try schema.list(
-            query, columns: columns, where: viewer.owns("f.project_id"), transaction,
+            query, columns: columns, where: Visibility([viewer.owns("f.project_id")]), transaction,
             missing: { NetworkFault.floatingIPNotFound(FloatingIPID($0)) }, floatingIP)
     }
 
@@ -61,12 +66,13 @@ enum FloatingIPStore {
             """
             INSERT INTO floatingips (id, project_id, description, network_id, reserved_port, subnet_id,
                 address, router_id,
-                port_id, fixed_address, dns_name, dns_domain, tags, revision, created_at, updated_at)
+                port_id, fixed_address, dns_name, dns_domain, tags, revision, created_at, updated_at, qos_policy)
             VALUES (\(floatingIP.id), \(floatingIP.project), \(floatingIP.standard.description), \(floatingIP.network),
                 \(floatingIP.reservedPort), \(floatingIP.subnet), \(floatingIP.address.description),
                 \(floatingIP.router), \(floatingIP.port), \(floatingIP.fixedAddress?.description),
                 \(floatingIP.dnsName), \(floatingIP.dnsDomain), \(floatingIP.standard.tags),
-                \(floatingIP.standard.revision), \(floatingIP.standard.createdAt), \(floatingIP.standard.updatedAt))
+                \(floatingIP.standard.revision), \(floatingIP.standard.createdAt), \(floatingIP.standard.updatedAt),
+                \(floatingIP.qosPolicy))
             """)
     }
 
@@ -77,7 +83,7 @@ enum FloatingIPStore {
                SET description = \(floatingIP.standard.description), router_id = \(floatingIP.router),
                    port_id = \(floatingIP.port), fixed_address = \(floatingIP.fixedAddress?.description),
                    tags = \(floatingIP.standard.tags), revision = \(floatingIP.standard.revision),
-                   updated_at = \(floatingIP.standard.updatedAt)
+                   updated_at = \(floatingIP.standard.updatedAt), qos_policy = \(floatingIP.qosPolicy)
              WHERE id = \(floatingIP.id)
             """)
     }

@@ -15,11 +15,14 @@ enum NetworkStore {
             ListAttribute("is_default", "n.is_default", .boolean),
             ListAttribute("port_security_enabled", "n.port_security", .boolean),
             ListAttribute("provider:network_type", "n.kind"),
-            ListAttribute("provider:physical_network", "n.physical_network"),
-            ListAttribute("provider:segmentation_id", "n.segment", .integer),
+            ListAttribute("provider:physical_network", "n.physical_network", isNullable: true),
+            ListAttribute("provider:segmentation_id", "n.segment", .integer, isNullable: true),
+            ListAttribute("qos_policy_id", "n.qos_policy", isNullable: true),
+            ListAttribute("vlan_transparent", "n.vlan_transparent", .boolean, isSortKey: false, isNullable: true),
+            ListAttribute("qinq", "n.qinq", .boolean, isSortKey: false, isNullable: true),
             ListAttribute("dns_domain", "n.dns_domain"), ListAttribute("revision_number", "n.revision", .integer),
-            ListAttribute("created_at", "n.created_at", .integer),
-            ListAttribute("updated_at", "n.updated_at", .integer),
+            ListAttribute("created_at", "n.created_at", .time),
+            ListAttribute("updated_at", "n.updated_at", .time),
             .filter("status") { $0.contains("ACTIVE") ? "1 = 1" : "1 = 0" },
             .filter("shared") { try Viewer.sharedWithAll("n.id", $0) },
             .filter("subnets") { "n.id IN (SELECT network_id FROM subnets WHERE id IN \(list: $0))" },
@@ -37,7 +40,8 @@ enum NetworkStore {
         n.id, n.project_id, n.name, n.is_enabled, n.mtu, n.kind, n.physical_network, n.segment, n.is_external, \
         n.is_default, n.port_security, n.dns_domain, n.zone_hints, \(Viewer.isShared("n.id", with: project)),
             n.description, n.tags, \
-        n.revision, n.created_at, n.updated_at, \(scope(4)), \(scope(6)), \(Viewer.isGranted("n.id", to: project))
+        n.revision, n.created_at, n.updated_at, \(scope(4)), \(scope(6)), \(Viewer.isGranted("n.id", to: project)), \
+        n.qos_policy, n.vlan_transparent, n.qinq
         """
     }
 
@@ -48,19 +52,19 @@ enum NetworkStore {
             segment: row.intOrNil(7), isExternal: row.bool(8), isDefault: row.bool(9), hasPortSecurity: row.bool(10),
             dnsDomain: row.text(11), zoneHints: row.text(12), isShared: row.bool(13), subnets: [],
             ipv4Scope: row.idOrNil(19), ipv6Scope: row.idOrNil(20),
-            isGranted: row.bool(21), standard: row.standard(14))
+            isGranted: row.bool(21), standard: row.standard(14), qosPolicy: row.idOrNil(22),
+            isVLANTransparent: row.intOrNil(23).map { $0 != 0 }, hasQinQ: row.intOrNil(24).map { $0 != 0 })
     }
 
-    static func visible(to viewer: Viewer) -> SQL {
-        if viewer.seesAll { return "1 = 1" }
-        return "(\(viewer.owns("n.project_id")) OR n.id IN (\(viewer.granted("network"))))"
+    static func visible(to viewer: Viewer) -> Visibility {
+        viewer.ownsOrGranted("n.project_id", "n.id", "network")
     }
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [Network] {
         var networks = try schema.list(
             query, columns: columns(viewer.project), where: visible(to: viewer), transaction,
             missing: { NetworkFault.networkNotFound(NetworkID($0)) }, network)
-        if query.fields?.contains("subnets") ?? true { try fillSubnets(&networks, transaction) }
+        if query.fields?.isDisjoint(with: filled) != true { try fill(&networks, transaction) }
         return networks
     }
 
@@ -69,11 +73,9 @@ enum NetworkStore {
             var network = try transaction.first(
                 "SELECT \(columns(project)) FROM networks n WHERE n.id = \(id)", network)
         else { return nil }
-        network.subnets = try transaction.query(
-            "SELECT id FROM subnets WHERE network_id = \(id) ORDER BY created_at, id"
-        ) {
-            $0.id(0)
-        }
+        var networks = [network]
+        try fill(&networks, transaction)
+        network = networks[0]
         return network
     }
 
@@ -81,26 +83,50 @@ enum NetworkStore {
         try transaction.query("SELECT id FROM networks") { $0.id(0) }
     }
 
-    private static func fillSubnets(_ networks: inout [Network], _ transaction: any Transaction) throws {
+    /// Attributes that come from other tables.
+    private static let filled: Set<String> = [
+        "subnets", "l2_adjacency", "segments", "provider:network_type", "provider:physical_network",
+        "provider:segmentation_id",
+    ]
+
+    private static func fill(_ networks: inout [Network], _ transaction: any Transaction) throws {
         var subnets: [NetworkID: [SubnetID]] = [:]
+        var routed: Set<NetworkID> = []
         for chunk in networks.map(\.id).chunks(of: 500) {
             try transaction.forEach(
-                "SELECT network_id, id FROM subnets WHERE network_id IN \(list: chunk) ORDER BY created_at, id"
-            ) { subnets[$0.id(0), default: []].append($0.id(1)) }
+                """
+                SELECT network_id, id, segment_id FROM subnets
+                 WHERE network_id IN \(list: chunk) ORDER BY created_at, id
+                """
+            ) { row in
+                subnets[row.id(0), default: []].append(row.id(1))
+                if !row.isNull(2) { routed.insert(row.id(0)) }
+            }
         }
-        for index in networks.indices { networks[index].subnets = subnets[networks[index].id] ?? [] }
+        // An overlay has one segment.
+        var segments: [NetworkID: [NetworkSegment]] = [:]
+        for chunk in networks.filter({ $0.physicalNetwork != nil }).map(\.id).chunks(of: 500) {
+            segments.merge(try SegmentStore.several(of: chunk, transaction)) { $1 }
+        }
+        for index in networks.indices {
+            let id = networks[index].id
+            networks[index].subnets = subnets[id] ?? []
+            networks[index].isRouted = routed.contains(id)
+            networks[index].segments = segments[id] ?? []
+        }
     }
 
     static func insert(_ network: Network, _ transaction: any Transaction) throws {
         try transaction.execute(
             """
             INSERT INTO networks (id, project_id, name, description, is_enabled, mtu, kind, physical_network, segment,
-                is_external, is_default, port_security, dns_domain, zone_hints, tags, revision, created_at, updated_at)
+                is_external, is_default, port_security, dns_domain, zone_hints, tags, revision, created_at, updated_at,
+                qos_policy, vlan_transparent, qinq)
             VALUES (\(network.id), \(network.project), \(network.name), \(network.standard.description),
                 \(network.isEnabled), \(network.mtu), \(network.kind.rawValue), \(network.physicalNetwork),
                 \(network.segment), \(network.isExternal), \(network.isDefault), \(network.hasPortSecurity),
                 \(network.dnsDomain), \(network.zoneHints), \(network.standard.tags), 1, \(network.standard.createdAt),
-                \(network.standard.updatedAt))
+                \(network.standard.updatedAt), \(network.qosPolicy), \(network.isVLANTransparent), \(network.hasQinQ))
             """)
     }
 
@@ -112,6 +138,7 @@ enum NetworkStore {
                    is_enabled = \(network.isEnabled), mtu = \(network.mtu), segment = \(network.segment),
                    is_external = \(network.isExternal), is_default = \(network.isDefault),
                    port_security = \(network.hasPortSecurity), dns_domain = \(network.dnsDomain),
+                   qos_policy = \(network.qosPolicy),
                    tags = \(network.standard.tags), revision = \(network.standard.revision),
                    updated_at = \(network.standard.updatedAt)
              WHERE id = \(network.id)
@@ -126,7 +153,9 @@ enum NetworkStore {
 
     static func delete(_ id: NetworkID, _ transaction: any Transaction) throws {
         try transaction.execute("DELETE FROM network_segment_claims WHERE network_id = \(id)")
+        try transaction.execute("DELETE FROM network_segments WHERE network_id = \(id)")
         try transaction.execute("DELETE FROM network_rbac WHERE object_id = \(id)")
+        try AutoTopologyStore.delete(of: id, transaction)
         try transaction.execute("DELETE FROM networks WHERE id = \(id)")
     }
 
@@ -141,8 +170,8 @@ enum NetworkStore {
             """) == 1
     }
 
-    static func releaseClaims(of id: NetworkID, _ transaction: any Transaction) throws {
-        try transaction.execute("DELETE FROM network_segment_claims WHERE network_id = \(id)")
+    static func release(_ claim: String, _ transaction: any Transaction) throws {
+        try transaction.execute("DELETE FROM network_segment_claims WHERE claim = \(claim)")
     }
 }
 

@@ -15,10 +15,11 @@ enum PortStore {
             ListAttribute("device_owner", "p.device_owner"), ListAttribute("binding:host_id", "p.host"),
             ListAttribute("binding:vnic_type", "p.vnic_type"),
             ListAttribute("port_security_enabled", "p.port_security", .boolean),
-            ListAttribute("dns_name", "p.dns_name"), ListAttribute("dns_domain", "p.dns_domain"),
+            ListAttribute("qos_policy_id", "p.qos_policy", isNullable: true), ListAttribute("dns_name", "p.dns_name"),
+            ListAttribute("dns_domain", "p.dns_domain"),
             ListAttribute("revision_number", "p.revision", .integer),
-            ListAttribute("created_at", "p.created_at", .integer),
-            ListAttribute("updated_at", "p.updated_at", .integer),
+            ListAttribute("created_at", "p.created_at", .time),
+            ListAttribute("updated_at", "p.updated_at", .time),
             ListAttribute("mac_address", "p.mac"),
             .filter("fixed_ips", fixedIPCondition),
             .filter("security_groups") { "p.id IN (SELECT port_id FROM port_groups WHERE group_id IN \(list: $0))" },
@@ -47,17 +48,22 @@ enum PortStore {
             condition += "AND a.address IN \(list: addresses.map { IPAddress($0)?.description ?? $0 })"
         }
         if let subnets = byKind["subnet_id"] { condition += "AND a.subnet_id IN \(list: subnets)" }
-        for text in byKind["ip_address_substr"] ?? [] {
+        for text in try ListAttribute.bounded(byKind["ip_address_substr"] ?? [], "fixed_ips") {
             condition += "AND replace(a.address, \(text), '') <> a.address"
         }
         return condition + ")"
     }
 
-    private static let columns: SQL = """
+    private static let ownColumns: SQL = """
         p.id, p.project_id, p.network_id, p.name, p.mac, p.is_enabled, p.status, p.device_id, p.device_owner, p.host, \
         p.vnic_type, p.profile, p.port_security, p.fixed_ips, p.groups, p.address_pairs, p.dhcp_options, p.dns_name, \
-        p.dns_domain, p.is_compute_owned, p.description, p.tags, p.revision, p.created_at, p.updated_at
+        p.dns_domain, p.is_compute_owned, p.description, p.tags, p.revision, p.created_at, p.updated_at, \
+        p.qos_policy
         """
+    private static let columns =
+        ownColumns + ", (SELECT q.qos_policy FROM networks q WHERE q.id = p.network_id)"
+    /// For lists, which join the network anyway.
+    private static let listColumns = ownColumns + ", n.qos_policy"
 
     private static func port(_ row: any Row) -> Port {
         Port(
@@ -66,15 +72,14 @@ enum PortStore {
             deviceOwner: row.text(8), host: row.text(9), vnicType: row.text(10), profile: row.text(11),
             hasPortSecurity: row.bool(12), fixedIPsJSON: row.text(13), groupsJSON: row.text(14),
             addressPairsJSON: row.text(15), dhcpOptionsJSON: row.text(16), dnsName: row.text(17),
-            dnsDomain: row.text(18), isOwnedByCompute: row.bool(19), standard: row.standard(20))
+            dnsDomain: row.text(18), isOwnedByCompute: row.bool(19), standard: row.standard(20),
+            qosPolicy: row.idOrNil(25), networkQoSPolicy: row.idOrNil(26))
     }
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [Port] {
-        let visible: SQL =
-            viewer.seesAll ? "1 = 1" : "(\(viewer.owns("p.project_id")) OR \(viewer.owns("n.project_id")))"
-        return try schema.list(
-            query, columns: columns, where: visible, transaction, missing: { NetworkFault.portNotFound(PortID($0)) },
-            port)
+        try schema.list(
+            query, columns: listColumns, where: viewer.owns("p.project_id", orHosts: "p.host_project"), transaction,
+            missing: { NetworkFault.portNotFound(PortID($0)) }, port)
     }
 
     static func find(_ id: PortID, _ transaction: any Transaction) throws -> Port? {
@@ -89,18 +94,24 @@ enum PortStore {
         try transaction.query("SELECT id FROM ports") { $0.id(0) }
     }
 
+    /// The network's project, where it is another.
+    private static func hostProject(_ port: Port) -> SQL {
+        "(SELECT project_id FROM networks WHERE id = \(port.network) AND project_id <> \(port.project))"
+    }
+
     static func insert(_ port: Port, _ transaction: any Transaction) throws {
         try transaction.execute(
             """
             INSERT INTO ports (id, project_id, network_id, name, description, mac, is_enabled, status, device_id,
                 device_owner, host, vnic_type, profile, port_security, fixed_ips, groups, address_pairs, dhcp_options,
-                dns_name, dns_domain, is_compute_owned, tags, revision, created_at, updated_at)
+                dns_name, dns_domain, is_compute_owned, tags, revision, created_at, updated_at, qos_policy,
+                host_project)
             VALUES (\(port.id), \(port.project), \(port.network), \(port.name), \(port.standard.description),
                 \(port.mac), \(port.isEnabled), \(port.status.rawValue), \(port.deviceID), \(port.deviceOwner),
                 \(port.host), \(port.vnicType), \(port.profile), \(port.hasPortSecurity), \(port.fixedIPsJSON),
                 \(port.groupsJSON), \(port.addressPairsJSON), \(port.dhcpOptionsJSON), \(port.dnsName),
                 \(port.dnsDomain), \(port.isOwnedByCompute), \(port.standard.tags), \(port.standard.revision),
-                \(port.standard.createdAt), \(port.standard.updatedAt))
+                \(port.standard.createdAt), \(port.standard.updatedAt), \(port.qosPolicy), \(hostProject(port)))
             """)
         for address in try port.fixedIPs { try insertAddress(address, of: port.id, transaction) }
         for group in try port.groups { try insertGroup(group, of: port.id, transaction) }
@@ -118,7 +129,8 @@ enum PortStore {
                    groups = \(port.groupsJSON), address_pairs = \(port.addressPairsJSON),
                    dhcp_options = \(port.dhcpOptionsJSON), dns_name = \(port.dnsName), dns_domain = \(port.dnsDomain),
                    tags = \(port.standard.tags), revision = \(port.standard.revision),
-                   updated_at = \(port.standard.updatedAt), project_id = \(port.project)
+                   updated_at = \(port.standard.updatedAt), project_id = \(port.project),
+                   qos_policy = \(port.qosPolicy), host_project = \(hostProject(port))
              WHERE id = \(port.id)
             """)
         if port.fixedIPsJSON != old.fixedIPsJSON {
@@ -144,12 +156,15 @@ enum PortStore {
     static func delete(_ id: PortID, _ transaction: any Transaction) throws {
         try transaction.execute("DELETE FROM ip_allocations WHERE port_id = \(id)")
         try transaction.execute("DELETE FROM port_groups WHERE port_id = \(id)")
+        try PortBindingStore.deleteAll(of: id, transaction)
+        try ExtraGatewayStore.delete(id, transaction)
         try transaction.execute("DELETE FROM ports WHERE id = \(id)")
     }
 
     /// What the data plane says. True when that is news.
     static func setStatus(_ status: Port.Status, of id: PortID, _ transaction: any Transaction) throws -> Bool {
-        try transaction.execute(
+        if status == .active { try TrunkStore.setStatus(.active, ofTrunkOn: id, transaction) }
+        return try transaction.execute(
             """
             UPDATE ports SET status = \(status.rawValue)
              WHERE id = \(id) AND status NOT IN (\(status.rawValue), 'N/A')

@@ -13,6 +13,8 @@ package struct RBACPolicy: Sendable, Equatable {
         case securityGroup = "security_group"
         case subnetPool = "subnetpool"
         case addressScope = "address_scope"
+        case addressGroup = "address_group"
+        case qosPolicy = "qos_policy"
     }
     package enum Action: String, Sendable {
         case shared = "access_as_shared"
@@ -51,7 +53,7 @@ enum RBACStore {
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [RBACPolicy] {
         try schema.list(
-            query, columns: columns, where: viewer.owns("b.project_id"), transaction,
+            query, columns: columns, where: Visibility([viewer.owns("b.project_id")]), transaction,
             missing: { .notFound("RBAC policy of type network with ID \($0) not found", kind: "RbacPolicyNotFound") },
             policy)
     }

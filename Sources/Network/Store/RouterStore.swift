@@ -12,8 +12,10 @@ enum RouterStore {
             ListAttribute("tenant_id", "r.project_id"), ListAttribute("description", "r.description"),
             ListAttribute("admin_state_up", "r.is_enabled", .boolean),
             ListAttribute("revision_number", "r.revision", .integer),
-            ListAttribute("created_at", "r.created_at", .integer),
-            ListAttribute("updated_at", "r.updated_at", .integer),
+            ListAttribute("created_at", "r.created_at", .time),
+            ListAttribute("updated_at", "r.updated_at", .time),
+            ListAttribute("enable_snat", "r.uses_snat", .boolean),
+            ListAttribute("flavor_id", "r.flavor", isSortKey: false),
             .filter("status") { $0.contains("ACTIVE") ? "1 = 1" : "1 = 0" },
             .filter("external_gateway_info") { values in
                 let networks = values.map { $0.hasPrefix("network_id=") ? String($0.dropFirst(11)) : $0 }
@@ -23,20 +25,23 @@ enum RouterStore {
 
     private static let columns: SQL = """
         r.id, r.project_id, r.name, r.is_enabled, r.gateway_network, r.gateway_port, r.uses_snat, r.routes, \
-        r.zone_hints, g.fixed_ips, r.description, r.tags, r.revision, r.created_at, r.updated_at
+        r.zone_hints, g.fixed_ips, r.description, r.tags, r.revision, r.created_at, r.updated_at, \
+        r.gateway_qos_policy, r.flavor, r.default_route_ecmp, r.default_route_bfd
         """
 
     private static func router(_ row: any Row) -> Router {
         Router(
             id: row.id(0), project: row.id(1), name: row.text(2), isEnabled: row.bool(3),
             gatewayNetwork: row.idOrNil(4), gatewayPort: row.idOrNil(5), usesSNAT: row.bool(6),
-            routesJSON: row.text(7), zoneHints: row.text(8), gatewayAddressesJSON: row.textOrNil(9) ?? "[]",
-            standard: row.standard(10))
+            routesJSON: row.text(7), flavor: row.idOrNil(16), zoneHints: row.text(8),
+            gatewayAddressesJSON: row.textOrNil(9) ?? "[]",
+            standard: row.standard(10), gatewayQoSPolicy: row.idOrNil(15), spreadsDefaultRoute: row.bool(17),
+            watchesDefaultRoute: row.bool(18))
     }
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [Router] {
         try schema.list(
-            query, columns: columns, where: viewer.owns("r.project_id"), transaction,
+            query, columns: columns, where: Visibility([viewer.owns("r.project_id")]), transaction,
             missing: { NetworkFault.routerNotFound(RouterID($0)) }, router)
     }
 
@@ -48,16 +53,26 @@ enum RouterStore {
         try transaction.query("SELECT id FROM routers") { $0.id(0) }
     }
 
+    /// In the order of their ids.
+    static func all(_ ids: [RouterID], _ transaction: any Transaction) throws -> [Router] {
+        try ids.sorted().chunks(of: 500).flatMap { chunk in
+            try transaction.query(
+                "SELECT \(columns) \(schema.from) WHERE r.id IN \(list: chunk) ORDER BY r.id", router)
+        }
+    }
+
     static func insert(_ router: Router, _ transaction: any Transaction) throws {
         try transaction.execute(
             """
             INSERT INTO routers (id, project_id, name, description, is_enabled, gateway_network, gateway_port,
                 uses_snat,
-                routes, zone_hints, tags, revision, created_at, updated_at)
+                routes, zone_hints, tags, revision, created_at, updated_at, gateway_qos_policy, flavor,
+                default_route_ecmp, default_route_bfd)
             VALUES (\(router.id), \(router.project), \(router.name), \(router.standard.description),
                 \(router.isEnabled), \(router.gatewayNetwork), \(router.gatewayPort), \(router.usesSNAT),
                 \(router.routesJSON), \(router.zoneHints), \(router.standard.tags), \(router.standard.revision),
-                \(router.standard.createdAt), \(router.standard.updatedAt))
+                \(router.standard.createdAt), \(router.standard.updatedAt), \(router.gatewayQoSPolicy),
+                \(router.flavor), \(router.spreadsDefaultRoute), \(router.watchesDefaultRoute))
             """)
     }
 
@@ -69,12 +84,16 @@ enum RouterStore {
                    is_enabled = \(router.isEnabled), gateway_network = \(router.gatewayNetwork),
                    gateway_port = \(router.gatewayPort), uses_snat = \(router.usesSNAT), routes = \(router.routesJSON),
                    tags = \(router.standard.tags), revision = \(router.standard.revision),
-                   updated_at = \(router.standard.updatedAt)
+                   updated_at = \(router.standard.updatedAt), gateway_qos_policy = \(router.gatewayQoSPolicy),
+                   default_route_ecmp = \(router.spreadsDefaultRoute),
+                   default_route_bfd = \(router.watchesDefaultRoute)
              WHERE id = \(router.id)
             """)
     }
 
     static func delete(_ id: RouterID, _ transaction: any Transaction) throws {
+        try transaction.execute("DELETE FROM conntrack_helpers WHERE router_id = \(id)")
+        try GatewayHostStore.deleteAll(of: id, transaction)
         try transaction.execute("DELETE FROM routers WHERE id = \(id)")
     }
 

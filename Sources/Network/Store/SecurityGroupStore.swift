@@ -12,8 +12,8 @@ enum SecurityGroupStore {
             ListAttribute("tenant_id", "g.project_id"), ListAttribute("description", "g.description"),
             ListAttribute("stateful", "g.is_stateful", .boolean),
             ListAttribute("revision_number", "g.revision", .integer),
-            ListAttribute("created_at", "g.created_at", .integer),
-            ListAttribute("updated_at", "g.updated_at", .integer),
+            ListAttribute("created_at", "g.created_at", .time),
+            ListAttribute("updated_at", "g.updated_at", .time),
             .filter("shared") { try Viewer.sharedWithAll("g.id", $0) },
         ])
 
@@ -25,16 +25,18 @@ enum SecurityGroupStore {
         [
             ListAttribute("id", "r.id"), ListAttribute("project_id", "r.project_id"),
             ListAttribute("tenant_id", "r.project_id"), ListAttribute("description", "r.description"),
-            ListAttribute("security_group_id", "r.group_id"), ListAttribute("remote_group_id", "r.remote_group"),
+            ListAttribute("security_group_id", "r.group_id"),
+            ListAttribute("remote_group_id", "r.remote_group", isNullable: true),
             ListAttribute("direction", "CASE WHEN r.is_ingress = 1 THEN 'ingress' ELSE 'egress' END"),
             ListAttribute("ethertype", "CASE WHEN r.is_ipv6 = 1 THEN 'IPv6' ELSE 'IPv4' END"),
-            ListAttribute("protocol", "r.protocol"), ListAttribute("port_range_min", "r.port_minimum", .integer),
-            ListAttribute("port_range_max", "r.port_maximum", .integer),
-            ListAttribute("remote_ip_prefix", "r.remote_prefix"),
+            ListAttribute("protocol", "r.protocol", isNullable: true),
+            ListAttribute("port_range_min", "r.port_minimum", .integer, isNullable: true),
+            ListAttribute("port_range_max", "r.port_maximum", .integer, isNullable: true),
+            ListAttribute("remote_ip_prefix", "r.remote_prefix", isNullable: true),
             ListAttribute("revision_number", "r.revision", .integer),
-            ListAttribute("created_at", "r.created_at", .integer),
-            ListAttribute("updated_at", "r.updated_at", .integer),
-            .filter("remote_address_group_id") { _ in "1 = 0" },
+            ListAttribute("created_at", "r.created_at", .time),
+            ListAttribute("updated_at", "r.updated_at", .time),
+            ListAttribute("remote_address_group_id", "r.remote_address_group", isNullable: true),
             .filter("belongs_to_default_sg") { values in
                 try ListAttribute.flag(values[0]) ? "d.group_id IS NOT NULL" : "d.group_id IS NULL"
             },
@@ -55,23 +57,22 @@ enum SecurityGroupStore {
 
     private static let ruleColumns: SQL = """
         r.id, r.project_id, r.group_id, r.is_ingress, r.is_ipv6, r.protocol, r.port_minimum, r.port_maximum, \
-        r.remote_prefix, r.remote_group, d.group_id, r.description, r.tags, r.revision, r.created_at, r.updated_at
+        r.remote_prefix, r.remote_group, d.group_id, r.description, r.tags, r.revision, r.created_at, r.updated_at, \
+        r.remote_address_group
         """
 
     private static func rule(_ row: any Row) -> SecurityGroupRule {
         SecurityGroupRule(
             id: row.id(0), project: row.id(1), group: row.id(2), isIngress: row.bool(3), isIPv6: row.bool(4),
             protocolName: row.textOrNil(5), portMinimum: row.intOrNil(6), portMaximum: row.intOrNil(7),
-            remotePrefix: row.textOrNil(8), remoteGroup: row.idOrNil(9), belongsToDefaultGroup: !row.isNull(10),
-            standard: row.standard(11))
+            remotePrefix: row.textOrNil(8), remoteGroup: row.idOrNil(9), remoteAddressGroup: row.idOrNil(16),
+            belongsToDefaultGroup: !row.isNull(10), standard: row.standard(11))
     }
 
     // MARK: Groups
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [SecurityGroup] {
-        let visible: SQL =
-            viewer.seesAll
-            ? "1 = 1" : "(\(viewer.owns("g.project_id")) OR g.id IN (\(viewer.granted("security_group"))))"
+        let visible = viewer.ownsOrGranted("g.project_id", "g.id", "security_group")
         var groups = try schema.list(
             query, columns: columns(viewer.project), where: visible, transaction,
             missing: { NetworkFault.groupNotFound(SecurityGroupID($0)) }, group)
@@ -125,7 +126,9 @@ enum SecurityGroupStore {
     static func delete(_ id: SecurityGroupID, _ transaction: any Transaction) throws {
         try transaction.execute("DELETE FROM security_group_rules WHERE group_id = \(id)")
         try transaction.execute("DELETE FROM network_rbac WHERE object_id = \(id)")
+        try NetworkLogStore.delete(about: id.rawValue, transaction)
         try transaction.execute("DELETE FROM default_security_groups WHERE group_id = \(id)")
+        try transaction.execute("DELETE FROM default_security_group_rules WHERE remote_group = \(id)")
         try transaction.execute("DELETE FROM security_groups WHERE id = \(id)")
     }
 
@@ -149,15 +152,10 @@ enum SecurityGroupStore {
     static func listRules(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws
         -> [SecurityGroupRule]
     {
-        let visible: SQL =
-            viewer.seesAll
-            ? "1 = 1"
-            : """
-            (\(viewer.owns("r.project_id")) OR \(viewer.owns("g.project_id")) \
-            OR g.id IN (\(viewer.granted("security_group"))))
-            """
+        let own = viewer.owns("r.project_id", orHosts: "r.host_project")
+        let granted: [SQL] = viewer.seesAll ? [] : ["g.id IN (\(viewer.granted("security_group")))"]
         return try ruleSchema.list(
-            query, columns: ruleColumns, where: visible, transaction,
+            query, columns: ruleColumns, where: Visibility(own.parts + granted), transaction,
             missing: { NetworkFault.ruleNotFound(SecurityGroupRuleID($0)) }, rule)
     }
 
@@ -170,12 +168,14 @@ enum SecurityGroupStore {
         try transaction.execute(
             """
             INSERT INTO security_group_rules (id, project_id, group_id, is_ingress, is_ipv6, protocol, port_minimum,
-                port_maximum, remote_prefix, remote_group, fingerprint, description, tags, revision,
-                    created_at, updated_at)
+                port_maximum, remote_prefix, remote_group, remote_address_group, fingerprint, description, tags,
+                revision, created_at, updated_at, host_project)
             VALUES (\(rule.id), \(rule.project), \(rule.group), \(rule.isIngress), \(rule.isIPv6), \(rule.protocolName),
                 \(rule.portMinimum), \(rule.portMaximum), \(rule.remotePrefix), \(rule.remoteGroup),
-                \(rule.fingerprint), \(rule.standard.description), \(rule.standard.tags), \(rule.standard.revision),
-                \(rule.standard.createdAt), \(rule.standard.updatedAt))
+                \(rule.remoteAddressGroup), \(rule.fingerprint), \(rule.standard.description),
+                \(rule.standard.tags), \(rule.standard.revision),
+                \(rule.standard.createdAt), \(rule.standard.updatedAt),
+                (SELECT project_id FROM security_groups WHERE id = \(rule.group) AND project_id <> \(rule.project)))
             """)
     }
 

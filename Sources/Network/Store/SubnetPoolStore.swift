@@ -14,12 +14,12 @@ enum SubnetPoolStore {
             ListAttribute("default_prefixlen", "b.default_length", .integer),
             ListAttribute("min_prefixlen", "b.minimum_length", .integer),
             ListAttribute("max_prefixlen", "b.maximum_length", .integer),
-            ListAttribute("default_quota", "b.default_quota", .integer),
-            ListAttribute("address_scope_id", "b.address_scope"),
+            ListAttribute("default_quota", "b.default_quota", .integer, isNullable: true),
+            ListAttribute("address_scope_id", "b.address_scope", isNullable: true),
             ListAttribute("is_default", "b.is_default", .boolean),
             ListAttribute("revision_number", "b.revision", .integer),
-            ListAttribute("created_at", "b.created_at", .integer),
-            ListAttribute("updated_at", "b.updated_at", .integer),
+            ListAttribute("created_at", "b.created_at", .time),
+            ListAttribute("updated_at", "b.updated_at", .time),
             .filter("shared") { try Viewer.sharedWithAll("b.id", $0) },
         ])
 
@@ -42,9 +42,7 @@ enum SubnetPoolStore {
     }
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [SubnetPool] {
-        let visible: SQL =
-            viewer.seesAll
-            ? "1 = 1" : "(\(viewer.owns("b.project_id")) OR b.id IN (\(viewer.granted("subnetpool"))))"
+        let visible = viewer.ownsOrGranted("b.project_id", "b.id", "subnetpool")
         return try schema.list(
             query, columns: columns(viewer.project), where: visible, transaction,
             missing: { NetworkFault.subnetPoolNotFound(SubnetPoolID($0)) }, pool)
@@ -123,9 +121,7 @@ enum AddressScopeStore {
     }
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [AddressScope] {
-        let visible: SQL =
-            viewer.seesAll
-            ? "1 = 1" : "(\(viewer.owns("a.project_id")) OR a.id IN (\(viewer.granted("address_scope"))))"
+        let visible = viewer.ownsOrGranted("a.project_id", "a.id", "address_scope")
         return try schema.list(
             query, columns: columns(viewer.project), where: visible, transaction,
             missing: { NetworkFault.addressScopeNotFound(AddressScopeID($0)) }, scope)

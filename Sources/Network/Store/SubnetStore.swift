@@ -11,17 +11,18 @@ enum SubnetStore {
             ListAttribute("id", "s.id"), ListAttribute("name", "s.name"), ListAttribute("project_id", "s.project_id"),
             ListAttribute("tenant_id", "s.project_id"), ListAttribute("network_id", "s.network_id"),
             ListAttribute("description", "s.description"), ListAttribute("ip_version", "s.ip_version", .integer),
-            ListAttribute("cidr", "s.cidr"), ListAttribute("gateway_ip", "s.gateway"),
-            ListAttribute("enable_dhcp", "s.uses_dhcp", .boolean), ListAttribute("ipv6_ra_mode", "s.ra_mode"),
-            ListAttribute("ipv6_address_mode", "s.address_mode"),
+            ListAttribute("cidr", "s.cidr"), ListAttribute("gateway_ip", "s.gateway", isNullable: true),
+            ListAttribute("enable_dhcp", "s.uses_dhcp", .boolean),
+            ListAttribute("ipv6_ra_mode", "s.ra_mode", isNullable: true),
+            ListAttribute("ipv6_address_mode", "s.address_mode", isNullable: true),
             ListAttribute("revision_number", "s.revision", .integer),
-            ListAttribute("created_at", "s.created_at", .integer),
-            ListAttribute("updated_at", "s.updated_at", .integer),
+            ListAttribute("created_at", "s.created_at", .time),
+            ListAttribute("updated_at", "s.updated_at", .time),
             ListAttribute("router:external", "n.is_external", .boolean),
-            ListAttribute("subnetpool_id", "s.subnetpool"),
-            .filter("segment_id") { _ in "1 = 0" },
+            ListAttribute("subnetpool_id", "s.subnetpool", isNullable: true),
+            ListAttribute("segment_id", "s.segment_id", isNullable: true),
             .filter("service_types") { values in
-                values.reduce(into: "(1 = 0" as SQL) {
+                try ListAttribute.bounded(values, "service_types").reduce(into: "(1 = 0" as SQL) {
                     $0 += "OR replace(s.service_types, \(JSON.string($1).text()), '') <> s.service_types"
                 } + ")"
             },
@@ -34,7 +35,7 @@ enum SubnetStore {
         s.dns_servers, s.host_routes, s.service_types, s.publishes_dns, n.is_external, n.project_id, \
         \(Viewer.isShared("n.id", with: project)), \
         s.description, s.tags, s.revision, s.created_at, s.updated_at, s.subnetpool, \
-        \(Viewer.isGranted("n.id", to: project))
+        \(Viewer.isGranted("n.id", to: project)), s.segment_id
         """
     }
 
@@ -52,7 +53,8 @@ enum SubnetStore {
                 ServerPort.HostRoute(destination: $0.destination, nextHop: $0.nextHop)
             },
             serviceTypes: try JSONList.strings(row.text(12), at: place("service_types")),
-            publishesDNS: row.bool(13), pool: row.idOrNil(22), isExternal: row.bool(14), isShared: row.bool(16),
+            publishesDNS: row.bool(13), pool: row.idOrNil(22), segment: row.idOrNil(24),
+            isExternal: row.bool(14), isShared: row.bool(16),
             isGranted: row.bool(23), networkProject: row.id(15), standard: row.standard(17))
     }
 
@@ -84,11 +86,10 @@ enum SubnetStore {
         Router.encode(subnet.hostRoutes.map { Router.Route(destination: $0.destination, nextHop: $0.nextHop) })
     }
 
-    static func visible(to viewer: Viewer) -> SQL {
+    static func visible(to viewer: Viewer) -> Visibility {
         if viewer.seesAll { return "1 = 1" }
-        return """
-            (\(viewer.owns("s.project_id")) OR \(viewer.owns("n.project_id")) OR n.id IN (\(viewer.granted("network"))))
-            """
+        let own = viewer.owns("s.project_id", orHosts: "s.host_project")
+        return Visibility(own.parts + ["n.id IN (\(viewer.granted("network")))"])
     }
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [Subnet] {
@@ -122,13 +123,14 @@ enum SubnetStore {
             """
             INSERT INTO subnets (id, project_id, network_id, name, description, ip_version, cidr, gateway, uses_dhcp,
                 ra_mode, address_mode, pools, dns_servers, host_routes, service_types, publishes_dns, tags, revision,
-                created_at, updated_at, subnetpool)
+                created_at, updated_at, subnetpool, segment_id, host_project)
             VALUES (\(subnet.id), \(subnet.project), \(subnet.network), \(subnet.name), \(subnet.standard.description),
                 \(subnet.ipVersion), \(subnet.cidr.description), \(subnet.gateway?.description), \(subnet.usesDHCP),
                 \(subnet.raMode?.rawValue), \(subnet.addressMode?.rawValue), \(encode(subnet.pools)),
                 \(JSONList.encode(subnet.dnsServers)), \(routes(of: subnet)), \(JSONList.encode(subnet.serviceTypes)),
                 \(subnet.publishesDNS), \(subnet.standard.tags), 1, \(subnet.standard.createdAt),
-                \(subnet.standard.updatedAt), \(subnet.pool))
+                \(subnet.standard.updatedAt), \(subnet.pool), \(subnet.segment),
+                (SELECT project_id FROM networks WHERE id = \(subnet.network) AND project_id <> \(subnet.project)))
             """)
     }
 
@@ -141,7 +143,8 @@ enum SubnetStore {
                    pools = \(encode(subnet.pools)), dns_servers = \(JSONList.encode(subnet.dnsServers)),
                    host_routes = \(routes(of: subnet)), service_types = \(JSONList.encode(subnet.serviceTypes)),
                    publishes_dns = \(subnet.publishesDNS), tags = \(subnet.standard.tags),
-                   revision = \(subnet.standard.revision), updated_at = \(subnet.standard.updatedAt)
+                   revision = \(subnet.standard.revision), updated_at = \(subnet.standard.updatedAt),
+                   subnetpool = \(subnet.pool), segment_id = \(subnet.segment)
              WHERE id = \(subnet.id)
             """)
     }

@@ -90,11 +90,17 @@ struct CandidateRoutes: Sendable {
                 resources.endObject()
             }
         }
-        if minor >= 17 { writer.field("traits", summary.traits) }
+        if minor >= 17 {
+            // Upstream's order: the standard ones are older than the cloud's own.
+            let (standard, own) = (summary.traits.filter { !Self.isOwn($0) }, summary.traits.filter(Self.isOwn))
+            writer.field("traits", standard + own)
+        }
         if minor >= 29 {
             writer.field("parent_provider_uuid", summary.parent)
             writer.field("root_provider_uuid", summary.root)
         }
         writer.endObject()
     }
+
+    private static func isOwn(_ trait: String) -> Bool { trait.hasPrefix("CUSTOM_") }
 }

@@ -25,16 +25,15 @@ package enum PlacementPolicies {
             PolicyRule(
                 "admin_or_project_reader_or_service_api", "role:admin or rule:project_reader_api or role:service"),
         ]
+        + [PolicyRule("placement:unknown_path", "@", "Learn that a path does not exist.")]
         + collections.flatMap { collection, actions in
-            actions.map { PolicyRule(PolicyName("\(collection):\($0)"), adminOrService) }
+            actions.map { PolicyRule(PolicyName("\(collection):\($0)"), adminOrService) }.needing(.project)
         }
         + [
-            PolicyRule("placement:unknown_path", "@", "Learn that a path does not exist."),
             PolicyRule(
                 "placement:resource_providers:usages", adminOrService, "Show what consumers hold of a provider."),
             PolicyRule(
                 "placement:usages", "rule:admin_or_project_reader_or_service_api", "Show what a project holds in all."),
-            // Upstream keeps this for services; here administrators may repair by hand, too.
-            PolicyRule("placement:reshaper:reshape", adminOrService, "Move inventory between providers."),
-        ]
+            PolicyRule("placement:reshaper:reshape", "rule:service_api", "Move inventory between providers."),
+        ].needing(.project)
 }

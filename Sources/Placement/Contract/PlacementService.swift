@@ -84,6 +84,11 @@ package protocol PlacementService: Sendable {
     /// Gives back everything of `consumer`. Not an error when it holds nothing.
     func release(consumer: String) async throws
 
+    /// What `consumer` holds is `other`'s from now on, whatever room there is: so a server that moves keeps what it has
+    /// while it asks for more. Nothing happens when `consumer` holds nothing. `other` loses what it held when `replacing`;
+    /// otherwise nothing happens when it holds something. Repeatable.
+    func transfer(from consumer: String, to other: String, replacing: Bool) async throws
+
     /// Every consumer with allocations on `provider`; the leak check compares it with the servers.
     func consumers(of provider: ResourceProviderID) async throws -> [String]
 

@@ -55,7 +55,8 @@ struct CandidateSearch {
     init(request: CandidateRequest) { self.request = request }
 
     mutating func run(_ tx: any Transaction) throws -> CandidateAnswer {
-        hasTrees = try tx.exists("SELECT 1 FROM placement_providers WHERE parent_id IS NOT NULL")
+        // A range of the index, which IS NOT NULL is not to every engine.
+        hasTrees = try tx.exists("SELECT 1 FROM placement_providers WHERE parent_id > ''")
         sharing = Set(
             try tx.query(
                 "SELECT provider_id FROM placement_provider_traits WHERE trait = \(StandardTraits.sharesViaAggregate)"
@@ -72,7 +73,11 @@ struct CandidateSearch {
         return answer(combine(parts))
     }
 
+    /// Each provider is its own root, and lends to none.
+    private var isFlat: Bool { !hasTrees && sharing.isEmpty }
+
     private mutating func findAnchors(_ tx: any Transaction) throws {
+        guard !isFlat else { return }
         guard !request.rootRequiredTraits.isEmpty || !request.rootForbiddenTraits.isEmpty else { return }
         var filter = ProviderFilter()
         filter.requiredTraits = request.rootRequiredTraits.map { [$0] }
@@ -107,6 +112,10 @@ struct CandidateSearch {
         filter.forbiddenAggregates = group.forbiddenAggregates
         filter.requiredTraits = group.requiredTraits
         filter.forbiddenTraits = group.forbiddenTraits
+        if isFlat {
+            filter.requiredTraits += request.rootRequiredTraits.map { [$0] }
+            filter.forbiddenTraits += request.rootForbiddenTraits
+        }
         let pairs = try singles(filter, group.resources, tx)
         let lent = pairs.map(\.provider).filter(sharing.contains)
         let borrowers = lent.isEmpty ? [:] : try anchorsOf(lent, tx)
@@ -128,7 +137,7 @@ struct CandidateSearch {
     /// The common case, hosts without trees, stops at the limit, since nothing later can drop a candidate.
     private func singles(_ filter: ProviderFilter, _ resources: [String: Int64], _ tx: any Transaction) throws -> [Pair]
     {
-        let isFinal = request.groups.count == 1 && !hasTrees && sharing.isEmpty && anchors == nil
+        let isFinal = request.groups.count == 1 && isFlat
         let limit: SQL = request.limit.map { isFinal ? "LIMIT \($0)" : "" } ?? ""
         let map = { (row: any Row) in Pair(provider: row.id(0), root: row.id(1)) }
         guard let first = resources.sorted(by: { $0.key < $1.key }).first else {

@@ -76,12 +76,15 @@ struct HostSearch {
     func refusals(except found: [AllocationCandidate], _ tx: any Transaction) throws -> [CandidateRefusal] {
         let chosen = Set(found.map(\.provider))
         var refused: [CandidateRefusal] = []
-        try tx.forEach("SELECT id, name FROM placement_providers ORDER BY name") { row in
-            let id: ResourceProviderID = row.id(0)
-            if refused.count < max(limit, 100), !chosen.contains(id) {
-                refused.append(CandidateRefusal(provider: id, name: row.text(1), reasons: []))
-            }
-        }
+        try tx.forEach(
+            "SELECT id, name FROM placement_providers ORDER BY name",
+            while: { row in
+                let id: ResourceProviderID = row.id(0)
+                if !chosen.contains(id) {
+                    refused.append(CandidateRefusal(provider: id, name: row.text(1), reasons: []))
+                }
+                return refused.count < max(limit, 100)
+            })
         let ids = refused.map(\.provider)
         guard !ids.isEmpty else { return [] }
         let records = try inventories(of: ids, tx)

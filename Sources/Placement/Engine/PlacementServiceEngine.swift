@@ -89,6 +89,29 @@ extension PlacementEngine: PlacementService {
         try await database.write { tx in _ = try drop(consumer, tx) }
     }
 
+    package func transfer(from consumer: String, to other: String, replacing: Bool) async throws {
+        let now = clock.now()
+        try await database.write { tx in
+            let held = try allocations.allocations(ofConsumer: consumer, tx)
+            guard !held.isEmpty, let owner = try allocations.consumer(consumer, tx) else { return }
+            guard try replacing || allocations.allocations(ofConsumer: other, tx).isEmpty else { return }
+            _ = try drop(other, tx)
+            _ = try drop(consumer, tx)
+            try allocations.insert(
+                Consumer(
+                    id: other, projectID: owner.projectID, userID: owner.userID, type: owner.type, generation: 1),
+                at: now, tx)
+            for var allocation in held {
+                allocation.consumer = other
+                allocation.updatedAt = now
+                try allocations.insert(allocation, tx)
+            }
+            for (provider, entries) in Dictionary(grouping: held, by: \.provider) {
+                try inventories.recount(provider, Set(entries.map(\.resourceClass)), tx)
+            }
+        }
+    }
+
     package func consumers(of provider: ResourceProviderID) async throws -> [String] {
         try await database.read { tx in
             try tx.query(

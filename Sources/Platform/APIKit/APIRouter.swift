@@ -42,7 +42,8 @@ package struct APIRouter: HTTPHandler {
                 versioning: api.versioning)
             for route in api.routes.routes {
                 guard let policy = route.access.policy else { continue }
-                precondition(api.enforcer.knows(policy), "\(route.method) \(route.path) names an unknown rule \(policy)")
+                precondition(
+                    api.enforcer.knows(policy), "\(route.method) \(route.path) names an unknown rule \(policy)")
             }
             if let first = segments.first { byPrefix[first] = mounted } else { root = mounted }
         }
@@ -109,25 +110,28 @@ package struct APIRouter: HTTPHandler {
         var below = Array(segments.dropFirst(mounted.segments.count))
         // `/v2/images/` names an image without a name, where the service tells it from the list.
         if below.count > 1, !mounted.api.ignoresTrailingSlash, request.path.hasSuffix("/") { below.append("") }
+        let path = mounted.api.locate(below)
         var version: Microversion?
         var response: HTTPResponse
         do {
-            response = try await dispatch(request, below, mounted, requestID, &caller, &version)
+            response = try await dispatch(request, below, path, mounted, requestID, &caller, &version)
         } catch {
             response = render(error, mounted.api, request, requestID)
-            if version == nil {
+            if version == nil, !path.isUnversioned {
                 version = try? mounted.versioning?.negotiate(request.headers)  // it may be the failure; then none is named
             }
         }
-        if let versioning = mounted.versioning { announce(version, versioning, on: &response) }
+        if let versioning = mounted.versioning, !path.isUnversioned { announce(version, versioning, on: &response) }
         return (response, mounted.api.serviceType)
     }
 
+    /// `segments` are the path as it was sent, `path` where it leads.
     private func dispatch(
-        _ request: HTTPRequest, _ segments: [String], _ mounted: Mounted, _ requestID: String,
+        _ request: HTTPRequest, _ segments: [String], _ path: ServicePath, _ mounted: Mounted, _ requestID: String,
         _ caller: inout Principal?, _ version: inout Microversion?
     ) async throws -> HTTPResponse {
-        let match = mounted.trie.match(segments)
+        var match = mounted.trie.match(path.segments)
+        if let project = path.project { match?.parameters["project_id"] = project }
         let routes = match.flatMap { found in
             found.routes[request.method] ?? (request.method == .head ? found.routes[.get] : nil)
         }
@@ -150,12 +154,15 @@ package struct APIRouter: HTTPHandler {
         }
         guard let match else { throw CloudError.notFound("The resource could not be found.") }
         guard let routes else { throw methodNotAllowed(match) }
-        let negotiated = try mounted.versioning?.negotiate(request.headers) ?? .zero
+        let negotiated =
+            path.isUnversioned
+            ? mounted.versioning?.minimum ?? .zero : try mounted.versioning?.negotiate(request.headers) ?? .zero
         if mounted.versioning != nil { version = negotiated }
         guard
             let route = routes.first(where: { mounted.versioning == nil || $0.versions.contains(negotiated) }),
             case .authorized(let handler) = route.action, let policy = route.access.policy
         else { throw CloudError.notFound("The resource could not be found.") }
+        if let project = path.project { try Self.checkProject(project, of: principal) }
         let witness = AuthorizationWitness()
         let context = CallContext(
             principal: principal, requestID: requestID, policy: policy, enforcer: mounted.enforcer,
@@ -173,6 +180,15 @@ package struct APIRouter: HTTPHandler {
                 .bug, "The request was not authorized.", cause: "\(route.method) \(route.path) loaded without a check")
         }
         return response
+    }
+
+    /// nova: wsgi.py, `_process_stack`.
+    private static func checkProject(_ project: String, of principal: Principal) throws {
+        let own = principal.projectID?.rawValue
+        guard project != own else { return }
+        throw CloudError.badRequest(
+            "Malformed request URL: URL's project_id '\(project.prefix(64))' doesn't match Context's project_id "
+                + "'\(own ?? "None")'")
     }
 
     /// keystonemiddleware: a token with access rules is no token for any other call.

@@ -83,12 +83,30 @@ package protocol ServiceAPI: Sendable {
     var versioning: Versioning? { get }
     /// Whether `/servers/` is `/servers`.
     var ignoresTrailingSlash: Bool { get }
+    /// Where a path leads, for a service that has more than one path to a route. `segments` are decoded.
+    func locate(_ segments: [String]) -> ServicePath
     /// The body and content type of a failure, in this service's own shape.
     func render(_ error: CloudError, status: Int, requestID: String) -> HTTPResponse
 }
 
 extension ServiceAPI {
     package var ignoresTrailingSlash: Bool { true }
+    package func locate(_ segments: [String]) -> ServicePath { ServicePath(segments) }
+}
+
+/// A path as the service's routes write it, and what else the one that was sent says.
+package struct ServicePath: Sendable {
+    package var segments: [String]
+    /// The project that the path names: the router refuses a caller of another one. Handlers find it as `project_id`.
+    package var project: String?
+    /// The path is older than microversions: a caller who asks for one gets the first, and none is announced.
+    package var isUnversioned: Bool
+
+    package init(_ segments: [String], project: String? = nil, isUnversioned: Bool = false) {
+        self.segments = segments
+        self.project = project
+        self.isUnversioned = isUnversioned
+    }
 }
 
 /// How a service negotiates its microversion.

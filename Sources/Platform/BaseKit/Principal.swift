@@ -33,12 +33,17 @@ package struct Principal: Sendable, Equatable {
     package var isRestricted: Bool
     /// The only calls that this token may make, as its application credential says. Nil: all that its roles allow.
     package var accessRules: [AccessRule]?
+    /// The trust that the token is of.
+    package var trustID: String?
+    /// The OAuth access token that the token is of.
+    package var accessTokenID: String?
 
     package init(
         userID: UserID, userName: String, userDomain: Named, scope: Scope, roles: [Named], auditIDs: [String] = [],
         methods: [String] = ["password"], issuedAt: Timestamp = Timestamp(seconds: 0),
         expiresAt: Timestamp = Timestamp(seconds: 0), applicationCredentialID: String? = nil,
-        isRestricted: Bool = false, accessRules: [AccessRule]? = nil
+        isRestricted: Bool = false, accessRules: [AccessRule]? = nil, trustID: String? = nil,
+        accessTokenID: String? = nil
     ) {
         self.userID = userID
         self.userName = userName
@@ -52,7 +57,12 @@ package struct Principal: Sendable, Equatable {
         self.applicationCredentialID = applicationCredentialID
         self.isRestricted = isRestricted
         self.accessRules = accessRules
+        self.trustID = trustID
+        self.accessTokenID = accessTokenID
     }
+
+    /// Acts within a trust or an OAuth access token: its rights end with that, so it makes nothing that lasts longer.
+    package var hasBorrowedRights: Bool { trustID != nil || accessTokenID != nil }
 
     package var projectID: ProjectID? {
         if case .project(let id, _, _) = scope { id } else { nil }

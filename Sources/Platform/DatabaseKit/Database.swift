@@ -61,7 +61,12 @@ extension Transaction {
     /// The first row, or nil.
     package func first<T>(_ sql: SQL, _ map: (any Row) throws -> T) throws -> T? {
         var result: T?
-        try forEach(sql) { row in if result == nil { result = try map(row) } }
+        try forEach(
+            sql,
+            while: { row in
+                result = try map(row)
+                return false
+            })
         return result
     }
 

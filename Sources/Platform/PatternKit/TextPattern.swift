@@ -18,20 +18,42 @@ package struct TextPattern: Sendable, Equatable {
     private static let maximumTime = Duration.seconds(1)
 
     package let text: String
+    /// How it is matched; nil is the way of filters.
+    private let exactness: Exactness?
+
+    /// An operator's expression, matched with regard to case.
+    package enum Exactness: Sendable {
+        /// Python: `re.match`, for what a text must be from its beginning.
+        case fromStart
+        /// Python: `re.search`.
+        case anywhere
+    }
 
     /// Throws `.badRequest` for what is no expression, or is too long.
     package init(_ text: String) throws {
         guard text.utf8.count <= Self.maximumLength else { throw CloudError.badRequest("Invalid filter: too long.") }
         self.text = text
+        exactness = nil
+        _ = try compiled()
+    }
+
+    /// Throws `.badRequest` for what is no expression, or is too long.
+    package init(_ text: String, _ exactness: Exactness) throws {
+        guard text.utf8.count <= Self.maximumLength else { throw CloudError.badRequest("Invalid filter: too long.") }
+        self.text = text
+        self.exactness = exactness
         _ = try compiled()
     }
 
     package func compiled() throws -> Matcher {
+        if let exactness {
+            return try Matcher(expression: text, exactness == .fromStart ? UInt32(PCRE2_ANCHORED) : 0)
+        }
         let isPlain = text.utf8.allSatisfy { byte in
             (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte) || byte > 0x7F
                 || byte == 0x2D || byte == 0x5F || byte == 0x20 || byte == 0x3A || byte == 0x40
         }
-        return isPlain ? Matcher(plain: text) : try Matcher(expression: text)
+        return isPlain ? Matcher(plain: text) : try Matcher(expression: text, UInt32(PCRE2_CASELESS))
     }
 
     private static func tooComplex(_ text: String) -> CloudError {
@@ -52,14 +74,14 @@ package struct TextPattern: Sendable, Equatable {
             self.plain = plain.lowercased()
         }
 
-        fileprivate init(expression text: String) throws {
+        fileprivate init(expression text: String, _ extra: UInt32) throws {
             self.text = text
             plain = nil
             let settings = pcre2_compile_context_create_8(nil)
             defer { pcre2_compile_context_free_8(settings) }
             pcre2_set_parens_nest_limit_8(settings, TextPattern.maximumNesting)
             let options =
-                UInt32(PCRE2_CASELESS) | UInt32(PCRE2_UTF) | UInt32(PCRE2_NEVER_BACKSLASH_C)
+                extra | UInt32(PCRE2_UTF) | UInt32(PCRE2_NEVER_BACKSLASH_C)
                 | UInt32(PCRE2_NO_START_OPTIMIZE) | UInt32(PCRE2_NO_AUTO_POSSESS)
             var (error, offset) = (Int32(0), 0)
             let bytes = Array(text.utf8)

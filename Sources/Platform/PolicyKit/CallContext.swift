@@ -104,7 +104,8 @@ package struct Microversion: Hashable, Comparable, Sendable, CustomStringConvert
         guard (1...4).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
             return nil
         }
-        return Int(text)
+        // As upstream: 2.01 is no version.
+        return text == "0" || !text.hasPrefix("0") ? Int(text) : nil
     }
 
     package static func < (left: Self, right: Self) -> Bool { (left.major, left.minor) < (right.major, right.minor) }

@@ -14,11 +14,40 @@ package struct PolicyRule: Sendable {
     package let name: PolicyName
     package let check: String
     package let help: String
+    /// What a token must be of for the rule to let anybody in. An operator's check does not change it.
+    package private(set) var scopes: Set<TokenScope>
 
-    package init(_ name: PolicyName, _ check: String, _ help: String = "") {
+    package init(
+        _ name: PolicyName, _ check: String, _ help: String = "", scopes: Set<TokenScope> = Set(TokenScope.allCases)
+    ) {
         self.name = name
         self.check = check
         self.help = help
+        self.scopes = scopes
+    }
+
+    package func needing(_ scopes: Set<TokenScope>) -> PolicyRule {
+        var rule = self
+        rule.scopes = scopes
+        return rule
+    }
+}
+
+extension [PolicyRule] {
+    /// The same rules for tokens of these scopes alone.
+    package func needing(_ scopes: TokenScope...) -> [PolicyRule] { map { $0.needing(Set(scopes)) } }
+}
+
+/// What a token gives rights in (oslo.policy: `scope_types`). A token of nothing counts as a project's.
+package enum TokenScope: String, Sendable, CaseIterable {
+    case system, domain, project
+
+    init(_ principal: Principal) {
+        switch principal.scope {
+        case .system: self = .system
+        case .domain: self = .domain
+        case .project, .unscoped: self = .project
+        }
     }
 }
 

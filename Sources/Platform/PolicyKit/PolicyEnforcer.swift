@@ -4,6 +4,8 @@ import BaseKit
 /// All rules of a service, defaults overlaid by the operator's. Immutable once made, so checks take no lock.
 package struct PolicyEnforcer: Sendable {
     private let checks: [PolicyName: PolicyCheck]
+    /// Of rules that some tokens have nothing to do with.
+    private let scopes: [PolicyName: Set<TokenScope>]
     /// For the reference: every rule with the check that is in force.
     package let rules: [PolicyRule]
 
@@ -18,7 +20,11 @@ package struct PolicyEnforcer: Sendable {
             checks[PolicyName(name)] = try Self.parse(text, PolicyName(name))
         }
         self.checks = checks
-        rules = defaults.map { PolicyRule($0.name, overrides[$0.name.rawValue] ?? $0.check, $0.help) }
+        let narrow = defaults.filter { $0.scopes.count < TokenScope.allCases.count }
+        scopes = Dictionary(narrow.map { ($0.name, $0.scopes) }, uniquingKeysWith: { $1 })
+        rules = defaults.map {
+            PolicyRule($0.name, overrides[$0.name.rawValue] ?? $0.check, $0.help, scopes: $0.scopes)
+        }
         for (name, check) in checks.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             try Self.verify(check, of: name, in: checks, path: [name])
         }
@@ -34,9 +40,11 @@ package struct PolicyEnforcer: Sendable {
 
     package func knows(_ name: PolicyName) -> Bool { checks[name] != nil }
 
-    /// An unknown rule refuses everybody.
+    /// An unknown rule refuses everybody. Scopes are those of the rule that is asked for; the ones that it refers to
+    /// are checks alone (oslo.policy: `Enforcer.enforce`).
     package func allows(_ name: PolicyName, _ principal: Principal, _ target: PolicyTarget) -> Bool {
-        checks[name].map { evaluate($0, principal, target) } ?? false
+        guard scopes[name]?.contains(TokenScope(principal)) ?? true else { return false }
+        return checks[name].map { evaluate($0, principal, target) } ?? false
     }
 
     func countsAsAdmin(_ principal: Principal) -> Bool {
@@ -117,7 +125,7 @@ package struct PolicyEnforcer: Sendable {
             guard !path.contains(other) else {
                 throw PolicySyntaxError(description: "rule '\(name)' refers to itself through '\(other)'")
             }
-            try verify(next, of: name, in: checks, path: path + [other])
+            try verify(next, of: other, in: checks, path: path + [other])
         case .always, .never, .role, .match: break
         }
     }

@@ -44,7 +44,7 @@ package struct QuotaEngine: Sendable {
     /// No limit.
     package static let unlimited = -1
     /// The class whose limits hold for projects that have none of their own.
-    private static let defaultClass = "default"
+    package static let defaultClass = "default"
 
     /// What holds when nobody has changed anything. Its keys are all the resources there are.
     package let defaults: [String: Int]
@@ -69,9 +69,11 @@ package struct QuotaEngine: Sendable {
         merged(try classLimits(transaction), try store.limits(of: project, transaction))
     }
 
-    /// All resources, for a project without limits of its own.
-    package func classLimits(_ transaction: any Transaction) throws -> [String: Int] {
-        merged(defaults, try store.limits(ofClass: Self.defaultClass, transaction))
+    /// All resources, for a project without limits of its own. Classes besides the default one limit nobody.
+    package func classLimits(
+        of name: String = QuotaEngine.defaultClass, _ transaction: any Transaction
+    ) throws -> [String: Int] {
+        merged(defaults, try store.limits(ofClass: name, transaction))
     }
 
     /// Projects with limits of their own.
@@ -82,9 +84,11 @@ package struct QuotaEngine: Sendable {
         for (resource, limit) in try checked(limits) { try store.set(resource, limit, for: project, transaction) }
     }
 
-    package func setClass(_ limits: [String: Int], _ transaction: any Transaction) throws {
+    package func setClass(
+        _ limits: [String: Int], of name: String = QuotaEngine.defaultClass, _ transaction: any Transaction
+    ) throws {
         for (resource, limit) in try checked(limits) {
-            try store.set(resource, limit, forClass: Self.defaultClass, transaction)
+            try store.set(resource, limit, forClass: name, transaction)
         }
     }
 
@@ -122,10 +126,19 @@ package struct QuotaEngine: Sendable {
         usage: (_ resource: String) throws -> Int
     ) throws -> [QuotaExcess] {
         let limits = try limits(of: project, transaction)
+        for resource in wanted.keys where limits[resource] == nil {
+            preconditionFailure("no quota is named \(resource)")
+        }
+        return try Self.excesses(wanted, over: limits, usage: usage)
+    }
+
+    /// What of `wanted` goes beyond `limits`, such as those of one user; what has no limit there goes beyond none.
+    package static func excesses(
+        _ wanted: [String: Int], over limits: [String: Int], usage: (_ resource: String) throws -> Int
+    ) throws -> [QuotaExcess] {
         var excesses: [QuotaExcess] = []
         for (resource, amount) in wanted.sorted(by: { $0.key < $1.key }) where amount > 0 {
-            guard let limit = limits[resource] else { preconditionFailure("no quota is named \(resource)") }
-            guard limit >= 0 else { continue }
+            guard let limit = limits[resource], limit >= 0 else { continue }
             let used = try usage(resource)
             let (total, isTooLarge) = used.addingReportingOverflow(amount)
             if isTooLarge || total > limit {

@@ -5,3 +5,5 @@
 #include <openssl/pem.h>
 #include <openssl/err.h>
 #include <openssl/crypto.h>
+#include <openssl/pkcs12.h>
+#include <openssl/x509v3.h>

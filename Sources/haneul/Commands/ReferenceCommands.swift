@@ -37,6 +37,9 @@ enum PolicyCommand {
         for rule in rules {
             text += "\n"
             if !rule.help.isEmpty { text += "# \(rule.help)\n" }
+            if rule.scopes.count < TokenScope.allCases.count {
+                text += "# For tokens of: \(rule.scopes.map(\.rawValue).sorted().joined(separator: ", ")).\n"
+            }
             text += "#\(YAMLEditor.quote(rule.name.rawValue)): \(YAMLEditor.quote(rule.check))\n"
         }
         return text

@@ -12,7 +12,9 @@ import ComputeCore
 import DatabaseKit
 import HTTPKit
 import IdentityAPI
+import IdentityContract
 import IdentityCore
+import IdentityDriverLDAP
 import ImageAPI
 import ImageContract
 import ImageCore
@@ -43,7 +45,11 @@ package struct Cloud: Sendable {
         package var clock: WallClock
         package var ids: IDSource
         package var identity = IdentityConfig()
+        /// Asked about users of domains whose configuration says so.
+        package var directory: (any UserDirectory)? = LDAPDirectory()
         package var image = ImageConfig()
+        /// Instead of the one that fetches images over HTTP.
+        package var imageFetcher: (any ImageFetcher)?
         package var networkConfig = NetworkConfig()
         package var compute = ComputeConfig()
         package var blockStorage = BlockStorageConfig()
@@ -99,12 +105,17 @@ package struct Cloud: Sendable {
         let bus = InProcessBus(tasks: background)
         self.bus = bus
 
-        identity = IdentityEngine(database: database, config: foundation.identity, clock: clock, ids: ids)
+        identity = IdentityEngine(
+            database: database, config: foundation.identity, clock: clock, ids: ids, directory: foundation.directory,
+            issuers: try OpenIDKeys.read(foundation.identity))
         let files = FileImageStore(directory: foundation.imageDirectory)
-        try await files.prepare()
         var imageConfig = foundation.image
         imageConfig.directory = foundation.imageDirectory
-        images = ImageEngine(config: imageConfig, database: database, files: files, clock: clock, ids: ids)
+        images = ImageEngine(
+            config: imageConfig, database: database, files: files,
+            fetcher: foundation.imageFetcher ?? ImageDownloads(imageConfig),
+            quotas: ImageLimits(limits: identity.limits), wakes: wakes, clock: clock, ids: ids)
+        try await images.prepare()
         placement = PlacementEngine(database: database, clock: clock, ids: ids)
         network = NetworkEnvironment(
             database: database, driver: foundation.network, config: foundation.networkConfig, clock: clock, ids: ids)
@@ -113,10 +124,11 @@ package struct Cloud: Sendable {
         sagas = SagaRunner(database: database, registry: registry, holder: ids.uuid(), clock: clock)
         let policies = foundation.policies
         let computeLink = ComputeLink()
-        let imageAPI = try ImageAPI(engine: images, policyOverrides: policies["image"])
+        let imageAPI = try ImageAPI(engine: images, sagas: sagas, policyOverrides: policies["image"])
         let imageService = InProcessImages(images, enforcer: imageAPI.enforcer)
         volumes = BlockStorageParts(
-            database: database, bus: bus, images: imageService, imageUpload: imageService, identity: identity, compute: computeLink,
+            database: database, bus: bus, images: imageService, imageUpload: imageService, identity: identity,
+            compute: computeLink,
             keyring: VolumeKeyring(foundation.volumeKeys), config: foundation.blockStorage,
             mounter: KernelShareMounter(), clock: clock, ids: ids)
         backups = BackupStoreWatch(volumes.backupStore)
@@ -129,17 +141,24 @@ package struct Cloud: Sendable {
             volumes: InProcessBlockStorage(volumes, sagas: sagas, enforcer: volumeAPI.enforcer),
             config: foundation.compute, clock: clock, ids: ids)
         computeLink.set(InProcessCompute(compute))
+        ImageSagas.register(on: registry, images)
         BlockStorageSagas.register(on: registry, volumes)
         ComputeSagas.register(on: registry, compute)
         hosts = ComputeHostEngine(compute, sagas: sagas)
+        let networkAPI = try NetworkAPI(network, policyOverrides: policies["network"])
+        // What Compute's proxies call, as their callers do.
+        let neighbours = APIRouter(
+            services: [imageAPI, networkAPI, volumeAPI], origin: foundation.origin, ids: ids, clock: clock
+        ) { [identity] token in try await identity.authenticate(token: token) }
         apis = [
             try IdentityAPI(engine: identity, policyOverrides: policies["identity"]),
             imageAPI,
             try PlacementAPI(engine: placement, policyOverrides: policies["placement"]),
-            try NetworkAPI(network, policyOverrides: policies["network"]),
+            networkAPI,
             try ComputeAPI(
                 compute, sagas: sagas, hosts: hosts, origin: foundation.origin,
-                threads: BlockingPool("consoles", threads: 32), policy: policies["compute"]),
+                threads: BlockingPool("consoles", threads: 32), identity: identity, neighbours: neighbours,
+                policy: policies["compute"]),
             volumeAPI,
             try ConsoleAPI(compute, sagas: sagas, origin: foundation.origin),
             try RingAPI(
@@ -168,7 +187,9 @@ package struct Cloud: Sendable {
         VolumeBackendEngine(volumes).listen(on: volumeServer)
         let metadata = MetadataResponder(networks: networks, servers: InProcessCompute(compute))
         let reconcilers = ReconcilerRunner(
-            [networkServices.reconciler, ImageDataReconciler(images), ComputeReconciler(compute, sagas: sagas),
+            [
+                networkServices.reconciler, ImageDataReconciler(images, sagas: sagas), ImageCacheReconciler(images),
+                ComputeReconciler(compute, sagas: sagas),
                 BlockStorageReconciler(volumes, sagas: sagas), BackupReconciler(volumes, sagas: sagas),
             ],
             wakes: wakes, clock: foundation.clock)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import BaseKit
 import HTTPKit
 import ObjectStorageContract
 import ObjectStorageCore

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import BaseKit
 
 /// Percent-encoding of URLs (RFC 3986).
 package enum Percent {
