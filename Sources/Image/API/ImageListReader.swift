@@ -25,7 +25,7 @@ struct ImageListReader {
 
     private mutating func take(_ name: String, _ value: String) throws {
         switch name {
-        case "limit": query.limit = try limit(value)
+        case "limit": query.limit = try Self.limit(value)
         case "marker": marker = ImageID(value)
         case "sort": sort = value
         case "sort_key": sortKeys.append(try Self.sortKey(value))
@@ -49,7 +49,8 @@ struct ImageListReader {
         }
     }
 
-    private func limit(_ text: String) throws -> Int {
+    /// The parameter `limit` of any list of Image's.
+    static func limit(_ text: String) throws -> Int {
         guard let limit = Int(text) else { throw CloudError.badRequest("limit param must be an integer") }
         guard limit >= 0 else { throw CloudError.badRequest("limit param must be positive") }
         return limit
@@ -171,10 +172,15 @@ struct ImageListReader {
     }
 
     private static func direction(_ text: String) throws -> Bool {
-        switch text.trimmingBlanks() {
-        case "asc": return true
-        case "desc": return false
-        default: throw CloudError.badRequest("Invalid sort direction: \(text)")
+        try isAscending(text.trimmingBlanks(), shown: text)
+    }
+
+    /// The parameter `sort_dir` of any list of Image's; `shown` is what the caller wrote, where that was more.
+    static func isAscending(_ text: String, shown: String? = nil) throws -> Bool {
+        switch text {
+        case "asc": true
+        case "desc": false
+        default: throw CloudError.badRequest("Invalid sort direction: \(shown ?? text)")
         }
     }
 }

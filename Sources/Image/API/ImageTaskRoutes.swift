@@ -78,18 +78,11 @@ struct ImageTaskRoutes: Sendable {
         query.limit = engine.config.defaultPageSize
         for (name, value) in pairs {
             switch name {
-            case "limit":
-                guard let limit = Int(value) else { throw CloudError.badRequest("limit param must be an integer") }
-                guard limit >= 0 else { throw CloudError.badRequest("limit param must be positive") }
-                query.limit = limit
+            case "limit": query.limit = try ImageListReader.limit(value)
             case "marker":
                 guard UUIDText.isUUID(value) else { throw CloudError.badRequest("Invalid marker format") }
                 query.marker = ImageTaskID(value)
-            case "sort_dir":
-                guard value == "asc" || value == "desc" else {
-                    throw CloudError.badRequest("Invalid sort direction: \(value)")
-                }
-                query.isAscending = value == "asc"
+            case "sort_dir": query.isAscending = try ImageListReader.isAscending(value)
             case "sort_key":
                 guard let key = ImageTaskQuery.SortKey(rawValue: value) else {
                     throw CloudError.badRequest("Sort key supplied was not valid.")

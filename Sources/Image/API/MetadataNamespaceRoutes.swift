@@ -93,16 +93,9 @@ enum MetadataQueryReader {
         if isPaged { query.limit = config.defaultPageSize }
         for (name, value) in pairs {
             switch name {
-            case "limit":
-                guard let limit = Int(value) else { throw CloudError.badRequest("limit param must be an integer") }
-                guard limit >= 0 else { throw CloudError.badRequest("limit param must be positive") }
-                query.limit = limit
+            case "limit": query.limit = try ImageListReader.limit(value)
             case "marker": query.marker = value
-            case "sort_dir":
-                guard value == "asc" || value == "desc" else {
-                    throw CloudError.badRequest("Invalid sort direction: \(value)")
-                }
-                query.isAscending = value == "asc"
+            case "sort_dir": query.isAscending = try ImageListReader.isAscending(value)
             case "sort_key":
                 guard let key = MetadataQuery.SortKey(rawValue: value) else {
                     throw CloudError.badRequest("Sort key supplied was not valid.")
