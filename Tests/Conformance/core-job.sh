@@ -160,6 +160,7 @@ connected() {
     check "gamma is active" within 20 server_is gamma ACTIVE
     guest gamma "echo frozen > /mark && sync; modprobe 8021q"
     check "image of the running server" openstack server image create --name frozen gamma
+    within 60 server_is gamma ACTIVE # With no image being taken: cards cannot be changed meanwhile.
     check "port to attach" openstack port create --network side -f value -c id side-port
     check "interface attached" openstack server add port gamma side-port
     local address mac group policy forwarded port_id
