@@ -22,6 +22,10 @@ let usage = """
       haneul down             stop it; guests and data stay
       haneul purge            remove every trace of it
 
+    The cloud alone, in the foreground and in this network namespace, for who looks after its host (`haneul up` does):
+      haneul serve [--state DIR] [--port N] [--fake] [--OPTION VALUE …]
+                              --fake: with no hypervisor and no data plane, for tests of the APIs
+
     On another host, disks for the object store of a cloud; `haneul ring add ADDRESS:PORT/DIR` takes them in:
       haneul storage --listen ADDRESS:PORT --directory DIR [--directory DIR …] --key-file FILE [--state DIR]
                               serve them, in the foreground; FILE has 64 hexadecimal digits, the same on all hosts

@@ -104,6 +104,8 @@ struct BackupSagaTests {
             #expect(backup.sagaRun == nil)
             #expect(try await world.status(volume) == "in-use")
             #expect(world.driver.volumes[volume]?.content == .written(9))
+            #expect(world.driver.snapshots.isEmpty)
+            #expect(try await world.database.read { try $0.count("SELECT COUNT(*) FROM volume_snapshots") } == 0)
             try await isClean(world)
         }
     }
@@ -189,7 +191,8 @@ struct BackupSagaTests {
         return group
     }
 
-    /// The trap of the walk catches the runs of the volumes, too, so the end may be either; but it is an end.
+    /// The trap of the walk catches the runs of the volumes, too: a crash hits one of theirs, a failure all of them.
+    /// What that leaves is an end.
     private func checkRest(_ world: BlockStorageWorld) async throws {
         try await world.prepare { _ in }
         let stores = world.parts.stores
@@ -207,13 +210,23 @@ struct BackupSagaTests {
     @Test("a group's snapshot comes to rest", arguments: SagaWalk.all(CreateGroupSnapshotSaga.self))
     func groupSnapshot(_ walk: SagaWalk) async throws {
         try await with { world in
-            let group = try await group(world)
+            let (group, stores) = (try await group(world), world.parts.stores)
+            let made = Once<GroupSnapshotID>()
             _ = try await walk.run(on: world.database, world.registry) { runner in
                 let snapshot = try await GroupSnapshotEngine(world.parts, sagas: runner)
                     .create(of: group, name: nil, description: nil, for: context)
+                made.set(snapshot.id)
                 return try #require(snapshot.sagaRun)
             }
             try await checkRest(world)
+            let id = try #require(made.value)
+            let (row, snapshots) = try await world.database.read {
+                (try stores.groupSnapshots.snapshot(id, $0), try stores.snapshots.snapshots(ofGroupSnapshot: id, $0))
+            }
+            let isDone = walk.expectedState == .finished
+            #expect(row?.status == (isDone ? .available : .error))
+            #expect(snapshots.map(\.status) == (isDone ? [.available, .available] : [.error, .error]))
+            #expect(world.driver.snapshots.count == (isDone ? 2 : 0))
         }
     }
 
@@ -232,19 +245,32 @@ struct BackupSagaTests {
                 return try #require(row?.sagaRun)
             }
             try await checkRest(world)
+            let row = try await world.database.read { try stores.groupSnapshots.snapshot(id, $0) }
+            let isDone = walk.expectedState == .finished
+            #expect(row?.status == (isDone ? nil : .error))
+            #expect(world.driver.snapshots.isEmpty == isDone)
         }
     }
 
     @Test("a group's copy comes to rest", arguments: SagaWalk.all(CreateGroupSaga.self))
     func groupCopy(_ walk: SagaWalk) async throws {
         try await with { world in
-            let group = try await group(world)
+            let (group, stores) = (try await group(world), world.parts.stores)
+            let made = Once<VolumeGroupID>()
             _ = try await walk.run(on: world.database, world.registry) { runner in
                 let copy = try await VolumeGroupEngine(world.parts, sagas: runner)
                     .create(from: .group(group), name: nil, description: nil, for: context)
+                made.set(copy.id)
                 return try #require(copy.sagaRun)
             }
             try await checkRest(world)
+            let id = try #require(made.value)
+            let (row, volumes) = try await world.database.read {
+                (try stores.groups.group(id, $0), try stores.volumes.volumes(inGroup: id, $0))
+            }
+            let isDone = walk.expectedState == .finished
+            #expect(row?.status == (isDone ? .available : .error))
+            #expect(volumes.map(\.status) == (isDone ? [.available, .available] : [.error, .error]))
         }
     }
 
@@ -259,6 +285,10 @@ struct BackupSagaTests {
                 return try #require(row?.sagaRun)
             }
             try await checkRest(world)
+            let row = try await world.database.read { try stores.groups.group(id, $0) }
+            let isDone = walk.expectedState == .finished
+            #expect(row?.status == (isDone ? nil : .error))
+            #expect(world.driver.volumes.isEmpty == isDone)
         }
     }
 

@@ -237,7 +237,7 @@ final class FakeVolumeImages: ImageService, ImageUpload {
         }
     }
 
-    func upload(_ id: ImageID, from path: String, for principal: Principal) async throws {
+    func upload(_ id: ImageID, from path: String, limit: Duration, for principal: Principal) async throws {
         state.withLock { state in
             state.images[id]?.status = "active"
             state.uploads[id] = path
@@ -338,6 +338,5 @@ final class FakeVolumeCompute: ComputeService {
 struct FakeVolumeIdentity: IdentityService {
     func authenticate(token: String) async throws -> Principal { TestCallers.demo }
     func projectExists(_ id: ProjectID) async throws -> Bool { true }
-    func projectNames(_ ids: [ProjectID]) async throws -> [ProjectID: String] { [:] }
     func ec2Secret(accessKey: String) async throws -> EC2Secret? { nil }
 }

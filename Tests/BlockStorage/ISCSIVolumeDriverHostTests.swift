@@ -58,7 +58,10 @@ struct ISCSIVolumeDriverHostTests {
             volume.location = try await driver.create(volume, from: .blank)
             let connection = try await driver.connect(volume, to: Self.host, isReadOnly: false)
             try await Self.expect(host, suite.folder, connection, ["read 0 512"])
-            guard case .iscsi(var target) = connection.source else { return }
+            guard case .iscsi(var target) = connection.source else {
+                Issue.record("the volume is not exported by iSCSI")
+                return
+            }
             target.chapPassword = "wrongwrongwrong"
             var wrong = connection
             wrong.source = .iscsi(target)

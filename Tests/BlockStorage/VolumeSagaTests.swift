@@ -15,8 +15,9 @@ struct VolumeSagaTests {
 
     init() throws {
         enforcer = try PolicyEnforcer(
-            ["any", "volume:create_from_image", "volume:get", "volume:get_snapshot", "volume:create_snapshot",
-                "volume:extend_attached_volume"
+            [
+                "any", "volume:create_from_image", "volume:get", "volume:get_snapshot", "volume:create_snapshot",
+                "volume:extend_attached_volume",
             ].map { PolicyRule($0, "@") })
     }
 
@@ -175,11 +176,12 @@ struct VolumeSagaTests {
         try await world.run(runsSagas: false) {
             let id = try await volume(world)
             let copy = try await snapshot(world, of: id)
-            _ = try await walk.run(on: world.database, world.registry) { runner in
+            let record = try await walk.run(on: world.database, world.registry) { runner in
                 try await SnapshotEngine(world.parts, sagas: runner).delete(copy, isForced: false, for: context)
                 return try #require(try await world.snapshot(copy)?.sagaRun)
             }
             if let snapshot = try await world.snapshot(copy) {
+                #expect(record.state == .failed)
                 #expect(snapshot.status == .errorDeleting)
                 #expect(snapshot.sagaRun == nil)
             } else {

@@ -341,7 +341,9 @@ struct VolumeWorkTests {
             try await world.settled(snapshot)
             #expect(try await world.snapshot(snapshot)?.status == .available)
             let location = try await world.parts.volume(id)?.location
-            #expect(world.compute.moves.last == location || connection.source == .file(path: location ?? "", format: .qcow2))
+            #expect(
+                world.compute.moves.last == location || connection.source == .file(path: location ?? "", format: .qcow2)
+            )
         }
     }
 
@@ -357,7 +359,13 @@ struct VolumeWorkTests {
             let answer = try await world.call(
                 .post, "/snapshots", ["snapshot": ["volume_id": .string(id.rawValue), "force": true]], expecting: 202)
             let snapshot = VolumeSnapshotID(try #require(answer["snapshot", "id"]?.string))
-            try await Task.sleep(for: .milliseconds(100))
+            // The run has looked at the server, and asked to be repeated.
+            let run = try #require(try await world.snapshot(snapshot)?.sagaRun)
+            try await eventually("the run waits") {
+                try await world.database.read {
+                    try $0.count("SELECT COUNT(*) FROM saga_runs WHERE id = \(run) AND attempts > 0")
+                } == 1
+            }
             #expect(try await world.parts.volume(id)?.location == "/fake/volume-\(id)")
             #expect(try await world.snapshot(snapshot)?.status == .creating)
             world.compute.setStarting([])
@@ -402,7 +410,8 @@ struct VolumeWorkTests {
             let stores = world.parts.stores
             try await world.database.write { transaction in
                 try transaction.execute(
-                    "UPDATE volumes SET status = 'extending', pending_size_gib = 9, migration = 'starting' WHERE id = \(id)")
+                    "UPDATE volumes SET status = 'extending', pending_size_gib = 9, migration = 'starting' WHERE id = \(id)"
+                )
             }
             try await world.action(id, "os-reset_status", ["status": "available"], as: "admin")
             let volume = try #require(try await world.parts.volume(id))
@@ -417,7 +426,8 @@ struct VolumeWorkTests {
         let world = try await BlockStorageWorld()
         try await world.run {
             try await world.call(
-                .post, "/volumes", ["volume": ["size": 1, "backup_id": .string(world.parts.ids.uuid())]], expecting: 404)
+                .post, "/volumes", ["volume": ["size": 1, "backup_id": .string(world.parts.ids.uuid())]], expecting: 404
+            )
         }
     }
 }

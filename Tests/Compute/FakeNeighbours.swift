@@ -9,7 +9,6 @@ import TestKit
 struct FakeProjects: IdentityService {
     func authenticate(token: String) async throws -> Principal { try TestCallers.authenticate(token) }
     func projectExists(_ id: ProjectID) async throws -> Bool { !id.rawValue.hasPrefix("missing") }
-    func projectNames(_ ids: [ProjectID]) async throws -> [ProjectID: String] { [:] }
     func ec2Secret(accessKey: String) async throws -> EC2Secret? { nil }
 }
 

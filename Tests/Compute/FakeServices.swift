@@ -40,7 +40,7 @@ final class FakeImages: ImageService, ImageUpload {
         }
     }
 
-    func upload(_ id: ImageID, from path: String, for principal: Principal) async throws {
+    func upload(_ id: ImageID, from path: String, limit: Duration, for principal: Principal) async throws {
         uploads.withLock { $0[id] = path }
         images.withLock { $0[id]?.status = "active" }
     }
@@ -72,9 +72,22 @@ final class FakeImages: ImageService, ImageUpload {
 final class FakePlacement: PlacementService {
     private struct State {
         var providers: [ResourceProviderID: (name: String, inventory: [String: ResourceInventory])] = [:]
+        var traits: [ResourceProviderID: Set<String>] = [:]
+        var announcements = 0
         var claims: [String: (provider: ResourceProviderID, resources: [String: Int64])] = [:]
     }
     private let state = Mutex(State())
+
+    /// How often a host was told of.
+    var announcements: Int { state.withLock { $0.announcements } }
+    /// Those of all hosts.
+    var traits: Set<String> { state.withLock { $0.traits.values.reduce(into: []) { $0.formUnion($1) } } }
+    /// As an operator does.
+    func addTrait(_ trait: String) {
+        state.withLock { state in
+            for id in state.providers.keys { state.traits[id, default: []].insert(trait) }
+        }
+    }
 
     func resources(of consumer: String) -> [String: Int64] { state.withLock { $0.claims[consumer]?.resources ?? [:] } }
 
@@ -98,9 +111,20 @@ final class FakePlacement: PlacementService {
     }
 
     func ensureProvider(
-        _ id: ResourceProviderID, name: String, inventory: [String: ResourceInventory], traits: [String]
+        _ id: ResourceProviderID, name: String, inventory: [String: ResourceInventory], traits: ProviderTraits
     ) async throws {
-        state.withLock { $0.providers[id] = (name, inventory) }
+        state.withLock { state in
+            state.announcements += 1
+            state.providers[id] = (name, inventory)
+            state.traits[id] = traits.applied(to: state.traits[id] ?? [])
+        }
+    }
+
+    func changeTraits(of provider: ResourceProviderID, _ traits: ProviderTraits) async throws {
+        state.withLock { state in
+            guard state.providers[provider] != nil else { return }
+            state.traits[provider] = traits.applied(to: state.traits[provider] ?? [])
+        }
     }
 
     func candidates(for request: ResourceRequest, limit: Int) async throws
@@ -111,9 +135,12 @@ final class FakePlacement: PlacementService {
             var refusals: [CandidateRefusal] = []
             for (id, provider) in state.providers {
                 let free = Self.free(state, id)
-                let reasons = request.resources.filter { $0.value > free[$0.key] ?? 0 }.map { name, amount in
+                let traits = state.traits[id] ?? []
+                var reasons = request.resources.filter { $0.value > free[$0.key] ?? 0 }.map { name, amount in
                     "\(name): wants \(amount), \(free[name] ?? 0) left"
                 }
+                reasons += request.requiredTraits.filter { !traits.contains($0) }.map { "lacks trait \($0)" }
+                reasons += request.forbiddenTraits.filter(traits.contains).map { "has trait \($0)" }
                 if reasons.isEmpty {
                     candidates.append(.init(provider: id, name: provider.name, free: free))
                 } else {
@@ -153,6 +180,8 @@ final class FakePlacement: PlacementService {
 /// One network, whose ports come up at once unless they are told not to.
 final class FakeNetworks: NetworkService {
     private struct State {
+        var isThere = true
+        var hasDefaults = false
         var ports: [PortID: ServerPort] = [:]
         var order: [PortID] = []
         var nextAddress = 10
@@ -165,9 +194,21 @@ final class FakeNetworks: NetworkService {
     /// Where ports are bound.
     var hosts: [PortID: String] { state.withLock { $0.hosts } }
     func setComesUp(_ comesUp: Bool) { state.withLock { $0.comesUp = comesUp } }
+    /// The project has no network, and the cloud does, or does not, have what making one takes.
+    func takeAway(hasDefaults: Bool) {
+        state.withLock { ($0.isThere, $0.hasDefaults) = (false, hasDefaults) }
+    }
 
     func networksForServers(of principal: Principal) async throws -> [(id: NetworkID, name: String)] {
-        [(ID(ComputeWorld.network), "private")]
+        state.withLock { $0.isThere } ? [(ID(ComputeWorld.network), "private")] : []
+    }
+
+    func ensureNetwork(for principal: Principal) async throws -> NetworkID {
+        guard state.withLock({ $0.hasDefaults }) else {
+            throw CloudError.conflict(
+                "Deployment error: No default subnetpools defined.", kind: "AutoAllocationFailure")
+        }
+        return ID(ComputeWorld.network)
     }
 
     func validate(networks: [ServerPortRequest], ports: [PortID], for principal: Principal) async throws {

@@ -44,13 +44,13 @@ struct HypervisorDriverConformance {
             ("unpause", .running, { try await driver.unpause(server) }),
             ("suspend", .suspended, { try await driver.suspend(server) }),
             ("resume", .running, { try await driver.resume(server) }),
-            ("hard reboot", .running, { try await driver.reboot(server, .hard) }),
+            ("hard reboot", .running, { try await driver.reboot(server) }),
             ("pause", .paused, { try await driver.pause(server) }),
             ("start from paused", .running, { try await driver.start(server) }),
             ("pause", .paused, { try await driver.pause(server) }),
             ("suspend from paused", .suspended, { try await driver.suspend(server) }),
             ("stop from suspended", .shutdown, { try await driver.stop(server, grace: .zero) }),
-            ("reboot from off", .running, { try await driver.reboot(server, .hard) }),
+            ("reboot from off", .running, { try await driver.reboot(server) }),
             ("pause", .paused, { try await driver.pause(server) }),
             ("stop from paused", .shutdown, { try await driver.stop(server, grace: Self.grace) }),
         ]
@@ -84,7 +84,7 @@ struct HypervisorDriverConformance {
         try await driver.destroy(server)
         await expectCode(.notFound) { try await driver.start(server) }
         await expectCode(.notFound) { try await driver.stop(server, grace: .zero) }
-        await expectCode(.notFound) { try await driver.reboot(server, .hard) }
+        await expectCode(.notFound) { try await driver.reboot(server) }
         await expectCode(.notFound) { try await driver.pause(server) }
         await expectCode(.notFound) { try await driver.suspend(server) }
         await expectCode(.notFound) { try await driver.resume(server) }
@@ -147,7 +147,7 @@ struct HypervisorDriverConformance {
         }
         // What is no longer the guest's is not opened by its next start.
         try await driver.prepareVolumes([], of: server)
-        try await driver.reboot(server, .hard)
+        try await driver.reboot(server)
         #expect(try await open(server) == [:])
         try await driver.destroy(server)
         try await driver.detachVolume(first.id, from: server)
@@ -188,7 +188,7 @@ struct HypervisorDriverConformance {
         let place = try await open(server)
         #expect(place.keys == origin.keys && place != origin)
         // The next start knows it, without being told.
-        try await driver.reboot(server, .hard)
+        try await driver.reboot(server)
         #expect(try await open(server) == place)
         // And so does all that is done to it later; a guest that is off has nobody who copies.
         #expect(try await driver.relocateVolume(volume, of: server, .copy) != .moved)
@@ -245,7 +245,7 @@ struct HypervisorDriverConformance {
         }
         // One that nobody could take back goes with the next start.
         try await driver.rescue(guest, grace: .zero)
-        try await driver.reboot(server, .hard)
+        try await driver.reboot(server)
         #expect(try await driver.powerState(server) == .running)
         try await driver.unrescue(server)
         #expect(try await driver.powerState(server) == .running)
@@ -354,7 +354,7 @@ struct HypervisorDriverConformance {
             #expect(try await cards(server) == [nic.portID])
         }
         if isRunning {
-            try await driver.reboot(server, .hard)
+            try await driver.reboot(server)
             #expect(try await cards(server) == [nic.portID])
         }
         for _ in 1...2 {
@@ -387,6 +387,10 @@ struct HypervisorDriverConformance {
         let info = try await driver.info()
         #expect(!info.hostname.isEmpty && info.vcpus > 0 && info.memoryMiB > 0 && info.diskGiB > 0)
         #expect(try JSONReader.read(info.cpuInfo)["topology"] != nil)
+        let traits = try #require(info.traits)
+        #expect(HostTraits.own.subtracting(HostTraits.node).subtracting([HostTraits.disabled]).isSuperset(of: traits))
+        #expect(traits.contains("COMPUTE_VOLUME_EXTEND") && traits.contains("COMPUTE_IMAGE_TYPE_QCOW2"))
+        #expect(try await driver.info().traits == traits)
     }
 
     // MARK: Private

@@ -140,7 +140,7 @@ struct LibvirtDriverHostTests {
             // The old place is nobody's: it can be written by others.
             try await files.grow(origin, toBytes: 8 << 20)
             try await driver.prepareVolumes([there], of: server)
-            try await driver.reboot(server, .hard)
+            try await driver.reboot(server)
             let back = try await files.target(for: origin)
             try await move(to: back)
             #expect(try await !host.virsh("secret-list").contains(secret))
@@ -248,7 +248,7 @@ struct LibvirtDriverHostTests {
             try await driver.attachVolume(volume, to: guest.serverID)
             try await eventually { try isConnected() }
             try await driver.prepareVolumes([volume], of: guest.serverID)
-            try await driver.reboot(guest.serverID, .hard)
+            try await driver.reboot(guest.serverID)
             try await eventually { try isConnected() }
             try await driver.detachVolume(volume.id, from: guest.serverID)
             try await eventually { try !isConnected() }
@@ -273,7 +273,7 @@ struct LibvirtDriverHostTests {
             #expect(try await Self.openFiles(driver, guest.serverID).keys.contains(volume.id))
             let secret = VolumeSecret.id(.passphrase, volume.id)
             #expect(try await host.virsh("secret-list").contains(secret))
-            try await driver.reboot(guest.serverID, .hard)
+            try await driver.reboot(guest.serverID)
             try await driver.detachVolume(volume.id, from: guest.serverID)
             #expect(try await !host.virsh("secret-list").contains(secret))
             var wrong = volume
@@ -340,7 +340,7 @@ struct LibvirtDriverHostTests {
             let base = "\(host.directory)/state/instances/_base/\(image.imageID).raw"
             #expect(try FileSystem.status(base)?.linkCount == 3)
             try FileSystem.removeTree(base)
-            try await driver.reboot(guests[0].serverID, .hard)
+            try await driver.reboot(guests[0].serverID)
             #expect(try await driver.powerState(guests[0].serverID) == .running)
             for guest in guests { try await driver.destroy(guest.serverID) }
         }

@@ -54,6 +54,19 @@ struct LibvirtPartsTests {
         try FileSystem.removeTree(folder)
     }
 
+    @Test(
+        "a disk has the size that its header says, and none is made up for what is no disk",
+        .enabled(if: FileSystem.exists("/usr/bin/qemu-img")))
+    func virtualSize() async throws {
+        let path = "/tmp/haneul-disk-\(UInt64.random(in: 0...UInt64.max))"
+        let tool = DiskImageTool()
+        try await tool.createBlank(path, sizeBytes: 1 << 30)
+        #expect(try await tool.virtualSize(path, format: "qcow2") == 1 << 30)
+        try FileSystem.writeAtomically(path, Array("no disk".utf8))
+        await #expect(throws: CloudError.self) { try await tool.virtualSize(path, format: "qcow2") }
+        try FileSystem.removeTree(path)
+    }
+
     @Test("what the driver did itself is no event; what came meanwhile is looked at again")
     func powerWatch() async throws {
         let (again, sink) = AsyncStream.makeStream(of: ServerID.self)

@@ -66,7 +66,6 @@ final class LibvirtTestHost: Sendable {
         config.runtimeDirectory = "\(directory)/run"
         config.virtualization = .qemu
         config.diskCache = .writeback
-        config.softRebootGrace = .milliseconds(300)
         return LibvirtDriver(config, images: BytesImageSource(bytes: image), shares: KernelShareMounter())
     }
 

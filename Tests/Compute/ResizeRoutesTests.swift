@@ -145,7 +145,9 @@ struct ResizeRoutesTests {
 
             let old: JSON = ["os-migrateLive": ["host": nil, "block_migration": false, "disk_over_commit": false]]
             let refused = try await act(world, id, old, as: "admin", 400)
-            #expect(message(refused)?.hasPrefix("No valid host was found.") == true)
+            #expect(message(refused) == "No valid host was found. There are not enough hosts available.")
+            let fault = try await world.call(.get, "/servers/\(id)", as: "admin")
+            #expect(fault["server", "status"] == "ACTIVE" && fault["server", "OS-EXT-STS:task_state"]?.isNull == true)
             let itself: JSON = [
                 "os-migrateLive": ["host": "node-1", "block_migration": "auto"]
             ]

@@ -182,26 +182,6 @@ struct ResizeSagaTests {
     }
 
     @Test(
-        "a live migration without another host leaves the server as it is",
-        arguments: SagaWalk.all(LiveMigrateServerSaga.self))
-    func live(_ walk: SagaWalk) async throws {
-        let world = try await ComputeWorld()
-        try await world.run(runsSagas: false) {
-            let id = try await active(world)
-            let record = try await walk.run(on: world.database, world.registry) { runner in
-                try await ServerEngine(world.parts, sagas: runner)
-                    .liveMigrate(id, to: nil, force: false, waits: false, for: context())
-                return try await run(of: id, world)
-            }
-            #expect(record.state == .failed)
-            let server = try await load(id, world)
-            #expect(server.state == ServerState(.active) && server.sagaRun == nil && server.fault != nil)
-            #expect(try await migration(of: id, world).status == .error)
-            #expect(world.hypervisor.inventory[id]?.powerState == .running)
-        }
-    }
-
-    @Test(
         "an evacuated server runs on the other host, or is in ERROR on its own",
         arguments: SagaWalk.all(EvacuateServerSaga.self))
     func evacuate(_ walk: SagaWalk) async throws {

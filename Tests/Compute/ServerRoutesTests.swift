@@ -143,12 +143,28 @@ struct ServerRoutesTests {
             let body = ComputeWorld.server("one", ["networks": "none"])
             try await world.call(.post, "/servers", body, expecting: 400)
             try await world.call(.post, "/servers", body, version: "2.37", expecting: 202)
-            guard case .object(var fields)? = ComputeWorld.server()["server"] else { return }
+            var fields = try #require(ComputeWorld.server()["server"]?.object)
             fields["networks"] = nil
             try await world.call(.post, "/servers", ["server": .object(fields)], version: "2.37", expecting: 400)
             let made = try await world.call(.post, "/servers", ["server": .object(fields)], expecting: 202)
             let id = try #require(made["server", "id"]?.string)
             try await world.settled(id)
+            #expect(world.networks.ports.count == 1)
+        }
+    }
+
+    @Test("who asks for any network, and has none, gets one, or the reason why there is none")
+    func anyNetwork() async throws {
+        let world = try await ComputeWorld()
+        try await world.run {
+            world.networks.takeAway(hasDefaults: false)
+            let wish = ComputeWorld.server("one", ["networks": "auto"])
+            let refused = try await world.call(.post, "/servers", wish, version: "2.37", expecting: 400)
+            #expect(refused.body.text().contains("No default subnetpools defined"))
+            #expect(world.networks.ports.isEmpty)
+            world.networks.takeAway(hasDefaults: true)
+            let answer = try await world.call(.post, "/servers", wish, version: "2.37", expecting: 202)
+            try await world.settled(try #require(answer["server", "id"]?.string))
             #expect(world.networks.ports.count == 1)
         }
     }
@@ -188,6 +204,33 @@ struct ServerRoutesTests {
             let detail = try await world.call(.get, "/servers/detail?name=beta", expecting: 200)
             #expect(detail["servers", "0", "status"] == "ACTIVE")
             #expect(detail["servers", "0", "addresses", "private", "0", "version"] == 4)
+        }
+    }
+
+    @Test("filters take as many values as a caller names")
+    func manyValues() async throws {
+        let world = try await ComputeWorld()
+        try await world.run {
+            let id = try await world.boot("one")
+            _ = try await world.boot("two")
+            let tags = (0..<2000).map { "t\($0)" }
+            try await world.database.write { tx in
+                for tag in tags {
+                    try tx.execute("INSERT INTO server_tags (server_id, tag) VALUES (\(id), \(tag))")
+                }
+            }
+            let (all, more) = (tags.joined(separator: ","), (tags + ["other"]).joined(separator: ","))
+            let status = [String](repeating: "status=active", count: 2000).joined(separator: "&")
+            let cases: [(String, [String])] = [
+                ("tags=\(all)", ["one"]), ("tags=\(more)", []), ("tags-any=\(more)", ["one"]),
+                ("not-tags=\(all)", ["two"]), ("not-tags=\(more)", ["one", "two"]), ("not-tags-any=\(more)", ["two"]),
+                (status, ["one", "two"]),
+            ]
+            for (query, names) in cases {
+                let list = try await world.call(.get, "/servers?\(query)", version: "2.26", expecting: 200)
+                let found = list["servers"]?.array?.compactMap { $0["name"]?.string }.sorted()
+                #expect(found == names, "\(query.prefix(16))")
+            }
         }
     }
 

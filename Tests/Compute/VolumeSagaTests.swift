@@ -91,11 +91,18 @@ struct VolumeSagaTests {
         let volume = world.volumes.add()
         try await world.run(runsSagas: false) {
             let id = try await active(world, with: volume, deletesRoot: true)
-            let record = try await walk.run(on: world.database, world.registry) { runner in
+            _ = try await walk.run(on: world.database, world.registry) { runner in
                 try await ServerEngine(world.parts, sagas: runner).delete(id, for: context())
                 return try #require(try await load(id, world).sagaRun)
             }
-            guard record.state == .finished else { return }
+            let server = try await load(id, world)
+            guard walk.expectedState == .finished || server.isDeleted else {
+                // It can be deleted again, and what its guest has open is nobody else's.
+                #expect(server.state == ServerState(.error) && server.sagaRun == nil)
+                if world.hypervisor.inventory[id] != nil { #expect(world.volumes.leases.count == 2) }
+                return
+            }
+            #expect(server.isDeleted)
             #expect(world.isClean)
             #expect(world.volumes.leases == [])
             #expect(try await devices(id, world) == [])
@@ -171,7 +178,8 @@ struct VolumeSagaTests {
         }
     }
 
-    @Test("volumes of a server whose host is silent stay leased until it answers, or is fenced", arguments: [true, false])
+    @Test(
+        "volumes of a server whose host is silent stay leased until it answers, or is fenced", arguments: [true, false])
     func silentHost(isFenced: Bool) async throws {
         let world = try await ComputeWorld()
         let volume = world.volumes.add()

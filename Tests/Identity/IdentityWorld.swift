@@ -7,6 +7,7 @@ import HTTPKit
 import IdentityAPI
 import IdentityContract
 import IdentityCore
+import SecurityKit
 import TestKit
 import Testing
 
@@ -16,6 +17,7 @@ struct IdentityWorld: Sendable {
     static let adminPassword = "first secret"
 
     let clock = TestClock(Timestamp(seconds: 1_800_000_000))
+    let database: SQLiteDatabase
     let engine: IdentityEngine
     let router: APIRouter
     /// Of `admin` on the project `admin`.
@@ -28,11 +30,11 @@ struct IdentityWorld: Sendable {
         var config = IdentityConfig()
         config.passwordCost = 4
         change(&config)
-        let database = try SQLiteDatabase.inMemory()
+        database = try SQLiteDatabase.inMemory()
         try await Migrator.apply(IdentityMigrations.all, to: database)
         engine = IdentityEngine(
-            database: database, config: config, clock: clock.clock, ids: .random, directory: directory,
-            issuers: issuers)
+            database: database, credentialKeys: [FernetKey()], config: config, clock: clock.clock, ids: .random,
+            directory: directory, issuers: issuers)
         try await IdentityBootstrap(engine).run(adminPassword: Secret(Self.adminPassword))
         let engine = engine
         router = APIRouter(

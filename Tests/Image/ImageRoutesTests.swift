@@ -230,6 +230,37 @@ import Testing
         }
     }
 
+    @Test("filters take as many values as a caller names")
+    func manyValues() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await ImageWorld(directory: directory)
+            let id = try await world.create()
+            _ = try await world.create()
+            try await world.database.write { tx in
+                for number in 0..<2000 {
+                    try tx.execute("INSERT INTO image_tags (image_id, tag) VALUES (\(id), \("t\(number)"))")
+                    try tx.execute(
+                        """
+                        INSERT INTO image_properties (image_id, name, value)
+                        VALUES (\(id), \("p\(number)"), \("v\(number)"))
+                        """)
+                }
+            }
+            let tags = (0..<2000).map { "tag=t\($0)" }.joined(separator: "&")
+            let properties = (0..<2000).map { "p\($0)=v\($0)" }.joined(separator: "&")
+            let status = [String](repeating: "status=queued", count: 2000).joined(separator: "&")
+            let cases: [(String, Int)] = [
+                (tags, 1), (tags + "&tag=other", 0), (properties, 1), (properties + "&p=v", 0),
+                (properties + "&p1=v", 0),
+                ("p1=v1", 1), ("p1=v2", 0), ("p1=v1&p2=v2&" + tags, 1), (status, 2),
+            ]
+            for (query, count) in cases {
+                let answer = try await world.call(.get, "/v2/images?\(query)")
+                #expect(answer.status == 200 && answer.json["images"]?.array?.count == count, "\(query.suffix(16))")
+            }
+        }
+    }
+
     @Test func discoveryAnswers() async throws {
         try await withTemporaryDirectory { directory in
             let world = try await ImageWorld(directory: directory)

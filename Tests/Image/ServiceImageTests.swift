@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BaseKit
+import DatabaseKit
 import ImageContract
 import ImageCore
 import TestKit
@@ -31,6 +32,28 @@ struct ServiceImageTests {
             try await images.remove(made[0], for: stranger)
             for _ in 1...2 { try await images.remove(made[1], for: owner) }
             #expect(try await images.images(withProperties: backups, for: owner) == [made[2], made[0]])
+        }
+    }
+
+    @Test("an upload waits for another one, but not for ever")
+    func uploadLimit() async throws {
+        try await withTemporaryDirectory { directory in
+            let world = try await ImageWorld(directory: directory)
+            let images = InProcessImages(world.engine, enforcer: world.enforcer)
+            let owner = try ImageWorld.principal("member@one")
+            let draft = ImageUploadDraft(name: "image", visibility: "private", properties: [:])
+            let id = try await images.ensureImage(IDSource.random.next(), draft, for: owner).id
+            try await world.database.write { tx in
+                try tx.execute(
+                    """
+                    UPDATE images SET status = 'saving', blob_name = 'x', upload_seen_at = \(world.clock.clock.now())
+                     WHERE id = \(id)
+                    """)
+            }
+            let error = await #expect(throws: CloudError.self) {
+                try await images.upload(id, from: "/dev/null", limit: .zero, for: owner)
+            }
+            #expect(error?.code == .unavailable)
         }
     }
 }

@@ -54,6 +54,21 @@ struct AutoTopologyTests {
         #expect(world.logicalRouter(router.id) == nil)
     }
 
+    @Test("a server's wish for a network is met by the same one")
+    func forServers() async throws {
+        let world = try await NetworkWorld()
+        let principal = NetworkWorld.User.demo.principal
+        await #expect { try await world.compute.ensureNetwork(for: principal) } throws: {
+            ($0 as? CloudError)?.kind == "AutoAllocationFailure"
+        }
+        #expect(try await count(world) == [0, 0, 0])
+        try await pool(world)
+        _ = try await external(world)
+        let network = try await world.compute.ensureNetwork(for: principal)
+        #expect(try await world.get(Self.path).string("auto_allocated_topology", "id") == network.rawValue)
+        #expect(try await world.compute.networksForServers(of: principal).map(\.id) == [network])
+    }
+
     @Test("what a port needs stays, and all the rest with it")
     func inUse() async throws {
         let world = try await NetworkWorld()

@@ -222,6 +222,33 @@ struct QuarantineTests {
         #expect(fault?.cause == "subnets \(subnet): cidr is no CIDR: 'x'")
     }
 
+    @Test("words that nobody knows are no leave to share, and no kind of network")
+    func words() async throws {
+        let world = try await NetworkWorld()
+        let (network, _) = try await world.makeNetwork()
+        let policy = try await world.make(
+            "rbac_policy",
+            [
+                "object_type": "network", "object_id": .string(network), "action": "access_as_shared",
+                "target_tenant": "p-other",
+            ]
+        ).id
+        try await spoil(world, "UPDATE network_rbac SET action = 'access_as_guest' WHERE id = \(policy)")
+        #expect(try await world.get("rbac-policies/\(policy)").status == 500)
+        #expect(try await world.get("rbac-policies").status == 500)
+        #expect(try await world.get("networks/\(network)", as: .other).status == 404)
+        let fault = await #expect(throws: CloudError.self) {
+            try await world.environment.database.read { try RBACStore.find(RBACPolicyID(policy), $0) }
+        }
+        #expect(fault?.code == .bug)
+        #expect(
+            fault?.cause == "row with id '\(policy)': action is no NetworkCore.RBACPolicy.Action: 'access_as_guest'")
+
+        try await spoil(world, "UPDATE networks SET kind = 'vxlan' WHERE id = \(network)")
+        _ = try await world.services.reconciler.reconcile()
+        #expect(world.services.held.contains(.network(NetworkID(network))))
+    }
+
     @Test("stored lists", arguments: ["", "{}", "[", "[1]", "[\"a\"", "null"])
     func lists(_ text: String) throws {
         let fault = #expect(throws: CloudError.self) {

@@ -32,7 +32,6 @@ struct S3World: Sendable {
         var roles = ["member"]
         func authenticate(token: String) async throws -> Principal { throw CloudError(.unauthorized, "") }
         func projectExists(_ id: ProjectID) async throws -> Bool { true }
-        func projectNames(_ ids: [ProjectID]) async throws -> [ProjectID: String] { [:] }
         func ec2Secret(accessKey: String) async throws -> EC2Secret? {
             guard accessKey == S3World.accessKey else { return nil }
             let domain = Principal.Named(id: "default", name: "Default")

@@ -247,7 +247,8 @@ extension StorageDeviceConformance {
             pages += 1
             if page.isLast { break }
         }
-        #expect(pages >= 4)
+        // Deleted rows may have been cleared meanwhile: 16 are left for certain.
+        #expect(pages >= 3)
         let (original, merged) = (
             try #require(try await device.index(container)), try #require(try await device.index(copy))
         )

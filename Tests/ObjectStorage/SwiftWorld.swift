@@ -30,7 +30,6 @@ struct SwiftWorld: Sendable {
                 roles: [Principal.Named(id: parts[2], name: parts[2])])
         }
         func projectExists(_ id: ProjectID) async throws -> Bool { true }
-        func projectNames(_ ids: [ProjectID]) async throws -> [ProjectID: String] { [:] }
         func ec2Secret(accessKey: String) async throws -> EC2Secret? { nil }
     }
 

@@ -106,19 +106,36 @@ import Testing
             "VCPU": ResourceInventory(total: 4, maxUnit: 4), "MEMORY_MB": ResourceInventory(total: 4096, maxUnit: 4096),
             "DISK_GB": ResourceInventory(total: 100, maxUnit: 100),
         ]
-        try await world.engine.ensureProvider(host, name: "a", inventory: same, traits: [])
+        try await world.engine.ensureProvider(host, name: "a", inventory: same, traits: .init(present: []))
         #expect(try await world.engine.provider(host).generation == generation)
         try await world.engine.claim(consumer: "s", provider: host, resources: ["VCPU": 2], project: "p", user: "u")
         await #expect(throws: CloudError.self) {
-            try await world.engine.ensureProvider(host, name: "a", inventory: [:], traits: [])
+            try await world.engine.ensureProvider(host, name: "a", inventory: [:], traits: .init(present: []))
         }
         let less = ["VCPU": ResourceInventory(total: 1, maxUnit: 4)]
-        try await world.engine.ensureProvider(host, name: "renamed", inventory: less, traits: ["CUSTOM_X"])
+        try await world.engine.ensureProvider(
+            host, name: "renamed", inventory: less, traits: .init(present: ["CUSTOM_X"]))
         #expect(try await world.engine.usage(of: host) == ["VCPU": 2])
         #expect(try await world.engine.provider(host).name == "renamed")
         await #expect(throws: CloudError.self) {
             try await world.engine.ensureProvider(
-                host, name: "a", inventory: ["NONSENSE": .init(total: 1, maxUnit: 1)], traits: [])
+                host, name: "a", inventory: ["NONSENSE": .init(total: 1, maxUnit: 1)],
+                traits: .init(present: []))
+        }
+    }
+
+    @Test func traitsOfOthersStayAndNothingIsWrittenTwice() async throws {
+        let world = try await PlacementWorld()
+        let host = try await world.host("a", traits: ["CUSTOM_GOLD", "HW_CPU_X86_AVX", "HW_NIC_SRIOV"])
+        let own = ProviderTraits(present: ["COMPUTE_NODE"], absent: ["COMPUTE_NODE", "HW_CPU_X86_AVX"])
+        for _ in 1...2 { try await world.engine.changeTraits(of: host, own) }
+        let answer = try await world.call(.get, "/resource_providers/\(host)/traits")
+        #expect(answer.json["traits"] == ["COMPUTE_NODE", "CUSTOM_GOLD", "HW_NIC_SRIOV"])
+        // One for the inventory, one for the first traits, one for the change.
+        #expect(try await world.engine.provider(host).generation == 3)
+        try await world.engine.changeTraits(of: "nobody", own)
+        await #expect(throws: CloudError.self) {
+            try await world.engine.changeTraits(of: host, .init(present: ["COMPUTE_NONSENSE"]))
         }
     }
 }

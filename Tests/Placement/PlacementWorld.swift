@@ -65,7 +65,7 @@ struct PlacementWorld: Sendable {
                 "VCPU": ResourceInventory(total: vcpu, maxUnit: vcpu),
                 "MEMORY_MB": ResourceInventory(total: memory, maxUnit: memory),
                 "DISK_GB": ResourceInventory(total: 100, maxUnit: 100),
-            ], traits: traits)
+            ], traits: ProviderTraits(present: Set(traits)))
         return id
     }
 }

@@ -98,15 +98,6 @@ struct HTTPClientTests {
         }
     }
 
-    /// Waits until a number has not changed for a while.
-    private func untilStill(_ number: @escaping @Sendable () -> Int64) async throws {
-        var last: Int64 = -1
-        while last != number() || last == 0 {
-            last = number()
-            try await Task.sleep(for: .milliseconds(300))
-        }
-    }
-
     @Test("cancellation closes the connection, in every phase")
     func cancellation() async throws {
         try await withServer { server in

@@ -5,6 +5,7 @@ import HTTPKit
 import HTTPServer
 import LifecycleKit
 import Synchronization
+import TestKit
 import Testing
 
 /// Goal: every kind of body, refusal and ending works, and nothing is left behind.
@@ -170,7 +171,7 @@ struct HTTPServerTests {
             try await client.send("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(try await client.receive(1000).count == 1000)
             // The kernel's buffers and the queue take a few MiB; then the source is not asked any more.
-            try await server.handler.untilStill()
+            try await untilStill { server.handler.produced.load(ordering: .relaxed) }
             #expect(server.handler.produced.load(ordering: .relaxed) < 32 << 20)
             client.close()
             try await server.handler.streamFreed.waitOrFail()
@@ -334,15 +335,6 @@ private final class TestHandler: HTTPHandler {
                     }
                 })
         default: return text("not found", status: 404)
-        }
-    }
-
-    /// Returns when the endless stream has not been asked for a while.
-    func untilStill() async throws {
-        var last = -1
-        while last != produced.load(ordering: .relaxed) {
-            last = produced.load(ordering: .relaxed)
-            try await Task.sleep(for: .milliseconds(300))
         }
     }
 

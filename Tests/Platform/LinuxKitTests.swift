@@ -8,6 +8,21 @@ import Testing
 /// Goal: files, programs and network interfaces are handled as the kernel's rules want it.
 @Suite("LinuxKit")
 struct LinuxKitTests {
+    @Test("a host's DNS servers are told to others, but for those on its loopback")
+    func resolvers() {
+        let text = """
+            # nameserver 192.0.2.9
+            search example.org
+            nameserver 127.0.0.53
+            nameserver\t192.0.2.1
+            nameserver ::1
+            nameserver 2001:db8::53
+            nameserver nobody
+            nameserver 0.0.0.0
+            """
+        #expect(HostResolvers.shareable(in: text) == ["192.0.2.1", "2001:db8::53"])
+    }
+
     @Test("a program's status, both outputs and its input arrive whole")
     func subprocess() async throws {
         let input = [UInt8](repeating: 0x41, count: 300_000)
@@ -67,8 +82,7 @@ struct LinuxKitTests {
             #expect(try FileSystem.read("\(folder)/nothing", limit: 3) == nil)
             try FileSystem.link("\(folder)/a/file", as: "\(folder)/a/second")
             #expect(try FileSystem.status("\(folder)/a/file")?.linkCount == 2)
-            try FileSystem.ensureSymlink("\(folder)/a/link", to: "/etc")
-            try FileSystem.ensureSymlink("\(folder)/a/link", to: "/usr")
+            #expect(symlink("/usr", "\(folder)/a/link") == 0)
             #expect(try FileSystem.list("\(folder)/a") == ["b", "file", "link", "second"])
             try FileSystem.removeTree("\(folder)/a")
             #expect(try FileSystem.list(folder) == [])
@@ -88,25 +102,19 @@ struct LinuxKitTests {
         #expect(Array(bytes[16...]) == [12, 0, 18, 0, 7, 0, 1, 0, 0x61, 0x62, 0x63, 0])
     }
 
-    @Test("interfaces, addresses and routes of a namespace", .enabled(if: geteuid() == 0))
+    @Test("interfaces and addresses of a namespace", .enabled(if: geteuid() == 0))
     func links() async throws {
         try await NetworkNamespace.onThread("test") {
             try Namespaces.unshare(.network)
             let links = try NetworkLinks()
             try links.createVethPair("left", peer: "right")
             try links.setMACAddress("right", "fa:16:3e:00:00:01")
-            try links.setMTU("left", 1400)
             try links.disableTransmitChecksum("left")
             for _ in 1...2 { try links.addAddress("left", "192.0.2.1", prefixLength: 24) }
             try links.setUp("left")
             try links.setUp("right")
-            try links.setRoute(to: nil, via: "192.0.2.254")
-            try links.setRoute(to: "169.254.169.254", prefixLength: 32, device: "left")
             try links.create("bridge", kind: "bridge")
-            try links.setMaster("right", "bridge")
             #expect(try links.list() == ["lo", "right", "left", "bridge"])
-            try links.removeAddress("left", "192.0.2.1", prefixLength: 24)
-            try links.removeAddress("left", "192.0.2.1", prefixLength: 24)
             for _ in 1...2 { try links.delete("left") }
             #expect(try !links.exists("right"))
             #expect(throws: SystemError.self) { try links.setUp("left") }

@@ -48,10 +48,12 @@ enum AssembleSaga: Saga {
     struct Context: Sendable {
         let bench: Workbench
         let database: SQLiteDatabase
+        var waits = Duration.zero
     }
 
     static let name: StaticString = "test.assemble"
     static let deadline = Duration.seconds(60)
+    static func waits(_ context: Context) -> Duration { context.waits }
     static let steps: [SagaStep<Self>] = [
         SagaStep("leg", run: addLeg, undo: removeLeg),
         SagaStep("check", run: check),
@@ -106,11 +108,11 @@ struct SagaWorld: Sendable {
     let registry = SagaRegistry()
     let clock = TestClock()
 
-    init() async throws {
+    init(waits: Duration = .zero) async throws {
         database = try await TestDatabase.make(
             SagaMigrations.all,
             [Migration("tables", ["CREATE TABLE tables (run TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL)"])])
-        registry.register(AssembleSaga.self, AssembleSaga.Context(bench: bench, database: database))
+        registry.register(AssembleSaga.self, AssembleSaga.Context(bench: bench, database: database, waits: waits))
     }
 
     func runner(_ holder: String = "one", limits: SagaLimits = .test, probe: SagaProbe? = nil) -> SagaRunner {

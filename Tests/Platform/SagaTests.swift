@@ -135,6 +135,19 @@ struct SagaTests {
         #expect(try await world.rows().isEmpty)
     }
 
+    @Test("a run may take longer by what its steps wait for by the configuration")
+    func waits() async throws {
+        let world = try await SagaWorld(waits: .seconds(3600))
+        #expect(world.registry.deadline(of: "test.assemble") == .seconds(3660))
+        let dead = world.runner("dead") { if $0 == .savedStep(2) { throw SagaCrash() } }
+        let id = try await world.start("t", on: dead)
+        try await withServices([dead]) { await dead.idle() }
+        world.clock.advance(by: .seconds(3599))
+        let runner = world.runner("next")
+        try await withServices([runner]) { try await runner.runToEnd(id) }
+        #expect(world.bench.now.parts == ["leg of t", "top of t"])
+    }
+
     @Test("an undo is tried again")
     func undoRetry() async throws {
         let world = try await SagaWorld()

@@ -176,7 +176,7 @@ struct CloudsFileTests {
         try await Self.with("# mine\n") { file in
             let target = file.path + ".real"
             try FileSystem.rename(file.path, to: target)
-            try FileSystem.ensureSymlink(file.path, to: target)
+            #expect(symlink(target, file.path) == 0)
             try file.merge(Self.credentials, port: 8088)
             #expect(Self.status(file.path).st_mode & S_IFMT == S_IFLNK)
             #expect(try Self.text(target) == "# mine\nclouds:\n" + Self.both)

@@ -6,6 +6,7 @@ import LinuxKit
 import NetworkContract
 import NetworkCore
 import PolicyKit
+import SecurityKit
 import TestKit
 import Testing
 
@@ -44,8 +45,9 @@ struct OperatorSettingsTests {
     private static func cloud(_ settings: OperatorSettings) async throws -> (cloud: Cloud, origin: String) {
         try await withTemporaryDirectory { directory in
             var foundation = Cloud.Foundation(
-                database: try SQLiteDatabase.inMemory(), network: FakeNetworkDriver(),
-                objectDevices: .inMemory(), imageDirectory: directory, origin: "http://127.0.0.1:1")
+                database: try SQLiteDatabase.inMemory(), credentialKeys: [FernetKey()],
+                network: FakeNetworkDriver(), objectDevices: .inMemory(), imageDirectory: directory,
+                origin: "http://127.0.0.1:1")
             foundation.apply(settings)
             return (try await Cloud(foundation), foundation.origin)
         }
@@ -54,7 +56,10 @@ struct OperatorSettingsTests {
     @Test("file, environment and flags reach the services")
     func options() async throws {
         let settings = try await Self.load(
-            ["haneul.yaml": "public-url: https://cloud.test\ncompute: {quota-cores: 7}\nimage: {maximum-tags: 3}\nblock-storage: {default-zone: here, quota-volumes: 3}\n"],
+            [
+                "haneul.yaml":
+                    "public-url: https://cloud.test\ncompute: {quota-cores: 7}\nimage: {maximum-tags: 3}\nblock-storage: {default-zone: here, quota-volumes: 3}\n"
+            ],
             environment: ["HANEUL_NETWORK_PHYSICAL_MTU": "9000", "HANEUL_STATE": "elsewhere"],
             flags: ["--image-maximum-tags", "4", "--network-physical-networks", "blue:5-9,red"])
         let (cloud, origin) = try await Self.cloud(settings)

@@ -79,6 +79,8 @@ struct TestCloud: Sendable {
         let storage = FakeVolumeDriver(pool: TestCloud.backend + "#fake")
         let spareStorage = FakeVolumeDriver(pool: TestCloud.spareBackend + "#fake", totalGiB: 100, folder: "/spare")
         let objects = FakeStorageDevice()
+        /// What credentials hold stays readable.
+        let credentialKey = FernetKey()
         /// The bytes of encrypted volumes stay readable.
         let volumeKey = FernetKey()
         /// What an operator lets whom do.
@@ -128,8 +130,8 @@ struct TestCloud: Sendable {
         hypervisor = ground.hypervisor
         storage = ground.storage
         var foundation = Cloud.Foundation(
-            database: UndoingDatabase(database), network: network, objectDevices: .inMemory(ground.objects),
-            imageDirectory: imageDirectory, origin: Self.origin)
+            database: UndoingDatabase(database), credentialKeys: [ground.credentialKey], network: network,
+            objectDevices: .inMemory(ground.objects), imageDirectory: imageDirectory, origin: Self.origin)
         foundation.identity.passwordCost = 4
         foundation.imageFetcher = SampleImages()
         foundation.blockStorage.stateDirectory = ground.directory
@@ -224,7 +226,8 @@ struct TestCloud: Sendable {
         let past = WallClock { WallClock.system.now() + .seconds(-7200) }
         var config = IdentityConfig()
         config.passwordCost = 4
-        let engine = IdentityEngine(database: database, config: config, clock: past, ids: .random)
+        let engine = IdentityEngine(
+            database: database, credentialKeys: [FernetKey()], config: config, clock: past, ids: .random)
         let request = AuthRequest(
             methods: [.password(.name(user, .id(.default)), Secret("pw"))],
             scope: .project(.name(project, .id(.default))))

@@ -10,11 +10,10 @@ import TaskKit
 ///     @Test(arguments: SagaWalk.all(CreateServerSaga.self))
 ///     func everyWalk(_ walk: SagaWalk) async throws {
 ///         let world = try await World()
-///         let run = try await walk.run(on: world.database, world.sagas) { runner in
+///         _ = try await walk.run(on: world.database, world.sagas) { runner in
 ///             try await world.engine(runner).create(…)
 ///         }
-///         #expect(run.state == walk.expectedState)
-///         // then: the world is as after a success, or as before the start
+///         // then, by `walk.expectedState`: the world is as after a success, or as before the start
 ///     }
 package struct SagaWalk: Sendable, CustomStringConvertible {
     package enum Kind: Sendable, Equatable {
@@ -67,9 +66,26 @@ package struct SagaWalk: Sendable, CustomStringConvertible {
     package static let fault = CloudError(.unavailable, "failed by the walk")
 
     /// Walks. `start` starts one run with the runner it is given. After the crash another runner takes over.
+    ///
+    /// Throws when the run did not end in `expectedState`; `stuckUndo` is the state of none.
     package func run(
         on database: any Database, _ registry: SagaRegistry, clock: WallClock = .system,
         start: (SagaRunner) async throws -> SagaRunID
+    ) async throws -> SagaRecord {
+        let record = try await walk(database, registry, clock, start)
+        guard record.state == expectedState else {
+            let undone = record.stuckSteps.isEmpty ? "" : ", not undone: \(record.stuckSteps.joined(separator: ", "))"
+            throw CloudError(
+                .bug,
+                "\(description): \(record.saga) ended \(record.state), and not \(expectedState)\(undone)"
+                    + (record.error.map { ": \($0)" } ?? ""))
+        }
+        return record
+    }
+
+    private func walk(
+        _ database: any Database, _ registry: SagaRegistry, _ clock: WallClock,
+        _ start: (SagaRunner) async throws -> SagaRunID
     ) async throws -> SagaRecord {
         let trap = SagaTrap(kind: kind, lastStep: stepNames.count - 1)
         func runner(_ holder: String) -> SagaRunner {

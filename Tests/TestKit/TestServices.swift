@@ -30,6 +30,26 @@ package func eventually(
     }
 }
 
+/// Waits until `number` is not 0 and has been the same at `looks` looks in a row: for what tells nobody that it has
+/// stopped, such as a source of bytes that is not asked any more.
+///
+/// A machine that stands still for so long makes this return too soon. So it suits a test that asks whether the number
+/// is too large: that one may then miss a fault, and never sees one that is not there.
+package func untilStill<Number: BinaryInteger & Sendable>(
+    looks: Int = 4, every pause: Duration = .milliseconds(150), within limit: Duration = .seconds(120),
+    _ number: @escaping @Sendable () -> Number
+) async throws {
+    try await withTimeout(limit, "What should stand still") {
+        var (last, same) = (number(), 0)
+        while same < looks {
+            try await Task.sleep(for: pause)
+            let now = number()
+            same = now == last && now != 0 ? same + 1 : 0
+            last = now
+        }
+    }
+}
+
 /// Runs `body` with a controller on the bus and `services`, once `isReady` holds: the hosts have reported. Ends when all
 /// that was begun has.
 package func withController<T: Sendable>(

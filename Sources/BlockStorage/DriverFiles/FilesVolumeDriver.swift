@@ -69,7 +69,8 @@ package struct FilesVolumeDriver: VolumeDriver {
         return VolumePool(
             name: poolName, backendName: backendName, totalGiB: Double(space.totalBytes) / gibibyte,
             freeGiB: Double(space.freeBytes) / gibibyte, provisionedGiB: promised / gibibyte,
-            storageProtocol: storageProtocol)
+            // Two guests on one qcow2 file would each keep its tables in memory, and ruin it.
+            storageProtocol: storageProtocol, supportsMultiattach: false)
     }
 
     // MARK: Birth and death

@@ -25,7 +25,7 @@ enum AttributeFile {
 }
 
 extension FileSystem {
-    /// As `ensureSymlink`, where a link cannot be replaced, only made.
+    /// Where a link cannot be replaced, only made: one that is there stays.
     static func ensureSymlinkOnce(_ path: String, to target: String) throws {
         if symlink(target, path) != 0, errno != EEXIST { throw SystemError("symlink", path) }
     }

@@ -41,6 +41,8 @@ package struct DiskImageTool: Sendable {
     private static let timeout = Duration.seconds(120)
     /// Reading a header is quick work; a header that makes it slow or large is an attack.
     private static let inspectionLimits = ["--as=1073741824", "--cpu=30", "--"]
+    /// Of util-linux.
+    private static let limiter = "/usr/bin/prlimit"
     /// Passphrases of volumes are long random keys, so stretching them makes nothing safer, only slower.
     private static let keyStretchingMilliseconds = 10
     /// QEMU measures how fast the host stretches a key, and gives up where the kernel counts a thread's time coarsely.
@@ -163,11 +165,8 @@ package struct DiskImageTool: Sendable {
     /// The size of the disk that the image holds, in bytes, read with little memory and time.
     package func inspectForeign(_ path: String, driver: String) async throws -> JSON {
         let node = ImageNode.foreign(path: path, driver: driver).fileName(secret: Self.secretID)
-        var (executable, arguments) = (Self.program, ["info", "--output=json", node])
-        if let prlimit = Subprocess.find("prlimit") {
-            (executable, arguments) = (prlimit, Self.inspectionLimits + [Self.program] + arguments)
-        }
-        let result = try await Subprocess.run(executable, arguments)
+        let result = try await Subprocess.run(
+            Self.limiter, Self.inspectionLimits + [Self.program, "info", "--output=json", node])
         guard result.isSuccess else {
             throw CloudError(
                 .badRequest, "The image is not what its format says.", kind: "ImageUnacceptable",

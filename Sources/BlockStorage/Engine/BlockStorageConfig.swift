@@ -54,6 +54,9 @@ package struct BlockStorageConfig: ConfigSection {
 
     package var stateDirectory = ""
 
+    /// What a run may wait for before it comes to a volume: another's copy.
+    var lockWait: Duration { copyTimeout }
+
     var scratch: String { scratchDirectory ?? "\(stateDirectory)/scratch" }
     var backups: String { backupDirectory ?? "\(stateDirectory)/\(backupShare == nil ? "backups" : "backups-nfs")" }
 

@@ -9,6 +9,9 @@ import TaskKit
 package enum CreateBackupSaga: Saga {
     package static let name: StaticString = "volume-backup.create"
     package static let deadline = Duration.seconds(24 * 3600)
+    package static func waits(_ parts: BlockStorageParts) -> Duration {
+        CreateSnapshotSaga.waits(parts) + parts.config.lockWait + parts.config.copyTimeout * 2
+    }
 
     package struct Ledger: Codable, Sendable {
         package var backup: VolumeBackupID
@@ -113,8 +116,9 @@ package enum CreateBackupSaga: Saga {
         let (stores, run, now) = (parts.stores, SagaRun.id, parts.clock.now())
         try await parts.database.write { transaction in
             try release(ledger, .failed, run, now, parts, transaction)
-            guard let backup = try stores.backups.settle(
-                ledger.backup, .error, failReason: error.message, heldBy: run, at: now, transaction)
+            guard
+                let backup = try stores.backups.settle(
+                    ledger.backup, .error, failReason: error.message, heldBy: run, at: now, transaction)
             else { return }
             try parts.note(
                 .backup, backup.id.rawValue, of: backup.projectID, .createBackup, .backupFailed,

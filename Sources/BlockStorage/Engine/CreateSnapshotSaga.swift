@@ -10,6 +10,9 @@ import TaskKit
 package enum CreateSnapshotSaga: Saga {
     package static let name: StaticString = "volume-snapshot.create"
     package static let deadline = Duration.seconds(3600)
+    package static func waits(_ parts: BlockStorageParts) -> Duration {
+        parts.config.lockWait + parts.config.commandTimeout * 2
+    }
 
     package struct Ledger: Codable, Sendable, VolumeLedger {
         package var snapshot: VolumeSnapshotID
@@ -110,7 +113,8 @@ package enum CreateSnapshotSaga: Saga {
     }
 
     /// Where the bytes are now, whoever has the snapshot's row: this run has the volume's lock.
-    private static func save(_ result: VolumeSnapshotResult, _ ledger: Ledger, _ parts: BlockStorageParts) async throws {
+    private static func save(_ result: VolumeSnapshotResult, _ ledger: Ledger, _ parts: BlockStorageParts) async throws
+    {
         let (stores, run, now) = (parts.stores, SagaRun.id.rawValue, parts.clock.now())
         let (volumeID, snapshotID) = (ledger.volume, ledger.snapshot)
         try await parts.database.write { transaction in
@@ -202,8 +206,9 @@ package enum CreateSnapshotSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.snapshot, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            guard let snapshot = try stores.snapshots.settle(
-                id, on: .createFailed, heldBy: run, at: now, transaction)
+            guard
+                let snapshot = try stores.snapshots.settle(
+                    id, on: .createFailed, heldBy: run, at: now, transaction)
             else { return }
             try parts.note(
                 .snapshot, id.rawValue, of: snapshot.projectID, .createSnapshot, .snapshotFailed,

@@ -10,6 +10,9 @@ import TaskKit
 package enum CreateVolumeSaga: Saga {
     package static let name: StaticString = "volume.create"
     package static let deadline = Duration.seconds(24 * 3600)
+    package static func waits(_ parts: BlockStorageParts) -> Duration {
+        parts.config.lockWait + parts.config.copyTimeout
+    }
     /// How often a backend that does not answer is asked.
     private static let attempts = 5
 
@@ -189,8 +192,9 @@ package enum CreateVolumeSaga: Saga {
             try stores.locks.releaseAll(of: run.rawValue, transaction)
             var isForeign = false
             if case .foreign = ledger.source { isForeign = true }
-            guard let volume = try stores.volumes.settle(
-                id, on: isForeign ? .manageFailed : .createFailed, heldBy: run, at: now, transaction)
+            guard
+                let volume = try stores.volumes.settle(
+                    id, on: isForeign ? .manageFailed : .createFailed, heldBy: run, at: now, transaction)
             else { return }
             let isPlaced = error.kind != "NoValidBackend"
             var action = VolumeMessage.Action.createVolume

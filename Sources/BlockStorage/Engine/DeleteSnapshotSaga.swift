@@ -8,6 +8,9 @@ import TaskKit
 package enum DeleteSnapshotSaga: Saga {
     package static let name: StaticString = "volume-snapshot.delete"
     package static let deadline = Duration.seconds(3600)
+    package static func waits(_ parts: BlockStorageParts) -> Duration {
+        parts.config.lockWait * 2 + parts.config.copyTimeout
+    }
 
     package struct Ledger: Codable, Sendable, VolumeLedger {
         package var snapshot: VolumeSnapshotID

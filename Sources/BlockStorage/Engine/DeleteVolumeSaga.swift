@@ -9,6 +9,9 @@ import TaskKit
 package enum DeleteVolumeSaga: Saga {
     package static let name: StaticString = "volume.delete"
     package static let deadline = Duration.seconds(3600)
+    package static func waits(_ parts: BlockStorageParts) -> Duration {
+        parts.config.lockWait * 2 + parts.config.commandTimeout * 2
+    }
 
     package struct Ledger: Codable, Sendable, VolumeLedger {
         package var volume: VolumeID

@@ -9,6 +9,9 @@ import TaskKit
 package enum ExtendVolumeSaga: Saga {
     package static let name: StaticString = "volume.extend"
     package static let deadline = Duration.seconds(3600)
+    package static func waits(_ parts: BlockStorageParts) -> Duration {
+        parts.config.lockWait + parts.config.copyTimeout
+    }
 
     package struct Ledger: Codable, Sendable, VolumeLedger {
         package var volume: VolumeID
@@ -64,8 +67,9 @@ package enum ExtendVolumeSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.volume, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            guard var volume = try stores.volumes.settle(
-                id, on: .workFailed(.extend), heldBy: run, at: now, transaction)
+            guard
+                var volume = try stores.volumes.settle(
+                    id, on: .workFailed(.extend), heldBy: run, at: now, transaction)
             else { return }
             volume.pendingSizeGiB = nil
             try stores.volumes.update(volume, at: now, transaction)

@@ -33,6 +33,7 @@ private enum GroupWait {
 package enum CreateGroupSaga: Saga {
     package static let name: StaticString = "volume-group.create"
     package static let deadline = GroupWait.deadline
+    package static func waits(_ parts: BlockStorageParts) -> Duration { CreateVolumeSaga.waits(parts) }
 
     package struct Ledger: Codable, Sendable {
         package var group: VolumeGroupID
@@ -61,6 +62,7 @@ package enum CreateGroupSaga: Saga {
 package enum DeleteGroupSaga: Saga {
     package static let name: StaticString = "volume-group.delete"
     package static let deadline = GroupWait.deadline
+    package static func waits(_ parts: BlockStorageParts) -> Duration { DeleteVolumeSaga.waits(parts) }
 
     package struct Ledger: Codable, Sendable {
         package var group: VolumeGroupID
@@ -91,6 +93,7 @@ package enum DeleteGroupSaga: Saga {
 package enum CreateGroupSnapshotSaga: Saga {
     package static let name: StaticString = "volume-group-snapshot.create"
     package static let deadline = GroupWait.deadline
+    package static func waits(_ parts: BlockStorageParts) -> Duration { CreateSnapshotSaga.waits(parts) }
 
     package struct Ledger: Codable, Sendable {
         package var snapshot: GroupSnapshotID
@@ -119,6 +122,7 @@ package enum CreateGroupSnapshotSaga: Saga {
 package enum DeleteGroupSnapshotSaga: Saga {
     package static let name: StaticString = "volume-group-snapshot.delete"
     package static let deadline = GroupWait.deadline
+    package static func waits(_ parts: BlockStorageParts) -> Duration { DeleteSnapshotSaga.waits(parts) }
 
     package struct Ledger: Codable, Sendable {
         package var snapshot: GroupSnapshotID

@@ -13,6 +13,9 @@ import TaskKit
 package enum MigrateAttachedVolumeSaga: Saga {
     package static let name: StaticString = "volume.migrate-attached"
     package static let deadline = Duration.seconds(48 * 3600)
+    package static func waits(_ parts: BlockStorageParts) -> Duration {
+        parts.config.lockWait * 2 + parts.config.copyTimeout + parts.config.commandTimeout * 5
+    }
     /// A copy that comes no further for so long has failed.
     private static let stallLimit = Duration.seconds(600)
     private static let longestPause = Duration.seconds(5)

@@ -8,6 +8,9 @@ import TaskKit
 package enum MigrateVolumeSaga: Saga {
     package static let name: StaticString = "volume.migrate"
     package static let deadline = Duration.seconds(48 * 3600)
+    package static func waits(_ parts: BlockStorageParts) -> Duration {
+        parts.config.lockWait + parts.config.copyTimeout * 3 + parts.config.commandTimeout
+    }
 
     package struct Ledger: Codable, Sendable, VolumeLedger {
         package var volume: VolumeID
@@ -125,8 +128,9 @@ package enum MigrateVolumeSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.volume, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            guard var volume = try stores.volumes.settle(
-                id, on: .workFailed(ledger.work), heldBy: run, at: now, transaction)
+            guard
+                var volume = try stores.volumes.settle(
+                    id, on: .workFailed(ledger.work), heldBy: run, at: now, transaction)
             else { return }
             volume.migration = "error"
             try stores.volumes.update(volume, at: now, transaction)

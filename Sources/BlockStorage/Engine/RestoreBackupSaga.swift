@@ -8,6 +8,9 @@ import TaskKit
 package enum RestoreBackupSaga: Saga {
     package static let name: StaticString = "volume-backup.restore"
     package static let deadline = Duration.seconds(24 * 3600)
+    package static func waits(_ parts: BlockStorageParts) -> Duration {
+        parts.config.lockWait + parts.config.copyTimeout
+    }
 
     package struct Ledger: Codable, Sendable, VolumeLedger {
         package var backup: VolumeBackupID
@@ -87,8 +90,9 @@ package enum RestoreBackupSaga: Saga {
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
             try stores.volumes.settle(ledger.volume, on: .workFailed(.restore), heldBy: run, at: now, transaction)
-            guard let backup = try stores.backups.settle(
-                ledger.backup, .available, failReason: error.message, heldBy: run, at: now, transaction)
+            guard
+                let backup = try stores.backups.settle(
+                    ledger.backup, .available, failReason: error.message, heldBy: run, at: now, transaction)
             else { return }
             try parts.note(
                 .backup, backup.id.rawValue, of: backup.projectID, .restoreBackup, .restoreFailed,

@@ -9,6 +9,9 @@ import TaskKit
 package enum RewriteVolumeSaga: Saga {
     package static let name: StaticString = "volume.rewrite"
     package static let deadline = Duration.seconds(24 * 3600)
+    package static func waits(_ parts: BlockStorageParts) -> Duration {
+        parts.config.lockWait + parts.config.copyTimeout
+    }
 
     package enum Content: Codable, Sendable, Equatable {
         case snapshot(VolumeSnapshotID)
@@ -86,8 +89,9 @@ package enum RewriteVolumeSaga: Saga {
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
             try release(ledger, run, now, stores, transaction)
-            guard let volume = try stores.volumes.settle(
-                id, on: .workFailed(ledger.content.work), heldBy: run, at: now, transaction)
+            guard
+                let volume = try stores.volumes.settle(
+                    id, on: .workFailed(ledger.content.work), heldBy: run, at: now, transaction)
             else { return }
             if case .image = ledger.content {
                 try parts.note(

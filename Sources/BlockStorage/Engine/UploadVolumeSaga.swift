@@ -10,6 +10,9 @@ import TaskKit
 package enum UploadVolumeSaga: Saga {
     package static let name: StaticString = "volume.upload"
     package static let deadline = Duration.seconds(24 * 3600)
+    package static func waits(_ parts: BlockStorageParts) -> Duration {
+        CreateSnapshotSaga.waits(parts) + parts.config.lockWait + parts.config.copyTimeout * 2
+    }
 
     package struct Ledger: Codable, Sendable {
         package var volume: VolumeID
@@ -65,7 +68,8 @@ package enum UploadVolumeSaga: Saga {
         guard let images = parts.imageUpload else {
             throw CloudError(.notImplemented, "This cloud makes no images of volumes.")
         }
-        try await images.upload(ledger.image, from: path(ledger, parts), for: ledger.requester.principal)
+        try await images.upload(
+            ledger.image, from: path(ledger, parts), limit: parts.config.copyTimeout, for: ledger.requester.principal)
     }
 
     private static func clean(_ ledger: inout Ledger, _ parts: BlockStorageParts) async throws {
@@ -85,8 +89,9 @@ package enum UploadVolumeSaga: Saga {
         let (stores, run, id, now) = (parts.stores, SagaRun.id, ledger.volume, parts.clock.now())
         try await parts.database.write { transaction in
             try stores.locks.releaseAll(of: run.rawValue, transaction)
-            guard let volume = try stores.volumes.settle(
-                id, on: .workFailed(.upload), heldBy: run, at: now, transaction)
+            guard
+                let volume = try stores.volumes.settle(
+                    id, on: .workFailed(.upload), heldBy: run, at: now, transaction)
             else { return }
             try parts.note(
                 .volume, id.rawValue, of: volume.projectID, .copyVolumeToImage, .uploadFailed,

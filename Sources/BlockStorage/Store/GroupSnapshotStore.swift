@@ -31,7 +31,7 @@ package struct GroupSnapshotStore: Sendable {
         GroupSnapshot(
             id: row.id(0), groupID: row.id(1), projectID: row.id(2), userID: row.id(3), name: row.textOrNil(4),
             description: row.textOrNil(5), typeID: row.id(6),
-            status: GroupSnapshotStatus(rawValue: row.text(7)) ?? .error, sagaRun: row.idOrNil(8),
+            status: try row.word(7), sagaRun: row.idOrNil(8),
             createdAt: row.timestamp(9), updatedAt: row.timestampOrNil(10))
     }
 
@@ -50,7 +50,7 @@ package struct GroupSnapshotStore: Sendable {
     }
 
     package func transitional(before time: Timestamp, _ transaction: any Transaction) throws -> [GroupSnapshot] {
-        try transaction.query(
+        try transaction.readable(
             """
             SELECT \(Self.columns) FROM volume_group_snapshots
              WHERE status IN ('creating', 'deleting') AND COALESCE(updated_at, created_at) < \(time)

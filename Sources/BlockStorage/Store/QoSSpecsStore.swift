@@ -20,7 +20,7 @@ package struct QoSSpecsStore: Sendable {
 
     private static func specs(_ row: any Row) throws -> QoSSpecs {
         QoSSpecs(
-            id: row.id(0), name: row.text(1), consumer: QoSSpecs.Consumer(rawValue: row.text(2)) ?? .backEnd,
+            id: row.id(0), name: row.text(1), consumer: try row.word(2),
             specs: TextMap.map(row.text(3)), createdAt: row.timestamp(4), updatedAt: row.timestampOrNil(5))
     }
 

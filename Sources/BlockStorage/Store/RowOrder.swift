@@ -54,6 +54,28 @@ struct RowOrder: Sendable {
         return "LIMIT \(limit ?? Int(Int32.max)) OFFSET \(offset)"
     }
 
+    /// As `cut`, for rows that the engine cannot choose: reads until so many match.
+    static func page<Element>(
+        _ select: SQL, limit: Int?, offset: Int, _ transaction: any Transaction, _ map: (any Row) throws -> Element,
+        where matches: (Element) -> Bool
+    ) throws -> [Element] {
+        var (page, skipped): ([Element], Int) = ([], 0)
+        guard limit != 0 else { return page }
+        try transaction.forEach(
+            select,
+            while: { row in
+                let element = try map(row)
+                guard matches(element) else { return true }
+                guard skipped >= offset else {
+                    skipped += 1
+                    return true
+                }
+                page.append(element)
+                return page.count != limit
+            })
+        return page
+    }
+
     /// The condition of the rows after the marker. Nil: there is no such row. One of another project than `project` is
     /// as absent as one that never was.
     func after(

@@ -64,8 +64,8 @@ package struct SnapshotQuery: Sendable {
         if let volume { sql += "AND volume_id = \(volume)" }
         if let sizeGiB { sql += "AND size_gib = \(sizeGiB)" }
         if let zone { sql += "AND volume_id IN (SELECT id FROM volumes WHERE zone = \(zone))" }
-        for bound in created { sql += VolumeQuery.condition("created_at", bound) }
-        for bound in updated { sql += VolumeQuery.condition("COALESCE(updated_at, 0)", bound) }
+        sql += "AND \(VolumeQuery.conditions("created_at", created))"
+        sql += "AND \(VolumeQuery.conditions("COALESCE(updated_at, 0)", updated))"
         return sql
     }
 
@@ -85,10 +85,9 @@ package struct SnapshotQuery: Sendable {
             sql += RowOrder.cut(limit: limit.map { $0 + 1 }, offset: offset)
             return try transaction.query(sql, VolumeSnapshotStore.snapshot)
         }
-        let all = try transaction.query(sql, VolumeSnapshotStore.snapshot).lazy.filter { snapshot in
-            metadata.allSatisfy { snapshot.metadata[$0.key] == $0.value }
-        }
-        return Array(all.dropFirst(offset).prefix(limit.map { $0 + 1 } ?? Int.max))
+        return try RowOrder.page(
+            sql, limit: limit.map { $0 + 1 }, offset: offset, transaction, VolumeSnapshotStore.snapshot,
+            where: { snapshot in metadata.allSatisfy { snapshot.metadata[$0.key] == $0.value } })
     }
 
     /// Of all pages.

@@ -21,7 +21,7 @@ package struct VolumeAttachmentStore: Sendable {
         VolumeAttachment(
             id: row.id(0), volumeID: row.id(1), projectID: row.id(2), server: row.textOrNil(3),
             host: row.textOrNil(4), device: row.textOrNil(5),
-            status: VolumeAttachStatus(rawValue: row.text(6)) ?? .errorDetaching, mode: row.text(7),
+            status: try row.word(6), mode: row.text(7),
             connector: try row.textOrNil(8).map { try JSONValueDecoder.decode(HostConnector.self, from: $0) },
             connectorText: row.textOrNil(9),
             connection: try row.textOrNil(10).map { try JSONValueDecoder.decode(VolumeConnection.self, from: $0) },
@@ -61,8 +61,7 @@ package struct VolumeAttachmentStore: Sendable {
         among ids: [VolumeAttachmentID], _ transaction: any Transaction
     ) throws -> Set<VolumeAttachmentID> {
         var found: Set<VolumeAttachmentID> = []
-        for start in stride(from: 0, to: ids.count, by: 500) {
-            let part = ids[start..<min(start + 500, ids.count)]
+        for part in ids.slices() {
             let sql: SQL = "SELECT id FROM volume_attachments WHERE id IN \(list: part)"
             try transaction.forEach(sql) { found.insert($0.id(0)) }
         }

@@ -41,7 +41,7 @@ package struct VolumeBackupStore: Sendable {
         backup.parentID = row.idOrNil(7)
         backup.objectCount = row.int(9)
         backup.container = row.textOrNil(10)
-        backup.status = VolumeBackupStatus(rawValue: row.text(14)) ?? .error
+        backup.status = try row.word(14)
         backup.sagaRun = row.idOrNil(15)
         backup.failReason = row.textOrNil(16)
         backup.restoreVolumeID = row.idOrNil(17)
@@ -101,7 +101,7 @@ package struct VolumeBackupStore: Sendable {
     }
 
     package func transitional(before time: Timestamp, _ transaction: any Transaction) throws -> [VolumeBackup] {
-        try transaction.query(
+        try transaction.readable(
             """
             SELECT \(Self.columns) FROM volume_backups
              WHERE status IN ('creating', 'deleting', 'restoring') AND COALESCE(updated_at, created_at) < \(time)

@@ -36,7 +36,7 @@ package struct VolumeGroupStore: Sendable {
         group.name = row.textOrNil(3)
         group.description = row.textOrNil(4)
         group.host = row.textOrNil(8)
-        group.status = VolumeGroupStatus(rawValue: row.text(9)) ?? .error
+        group.status = try row.word(9)
         group.sagaRun = row.idOrNil(10)
         group.sourceGroupID = row.idOrNil(11)
         group.groupSnapshotID = row.idOrNil(12)
@@ -89,7 +89,7 @@ package struct VolumeGroupStore: Sendable {
 
     /// Groups in a status that a run must hold, last changed before `time`.
     package func transitional(before time: Timestamp, _ transaction: any Transaction) throws -> [VolumeGroup] {
-        try transaction.query(
+        try transaction.readable(
             """
             SELECT \(Self.columns) FROM volume_groups
              WHERE status IN ('creating', 'deleting', 'updating') AND COALESCE(updated_at, created_at) < \(time)

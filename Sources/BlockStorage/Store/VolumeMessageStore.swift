@@ -31,9 +31,9 @@ package struct VolumeMessageStore: Sendable {
     private static func message(_ row: any Row) throws -> VolumeMessage {
         VolumeMessage(
             id: row.id(0), projectID: row.id(1), requestID: row.textOrNil(2),
-            resource: VolumeMessage.Resource(rawValue: row.text(3)) ?? .volume, resourceID: row.textOrNil(4),
-            action: VolumeMessage.Action(rawValue: row.text(5)) ?? .createVolume,
-            detail: VolumeMessage.Detail(rawValue: row.text(6)) ?? .unknown, level: row.text(7),
+            resource: try row.word(3), resourceID: row.textOrNil(4),
+            action: try row.word(5),
+            detail: try row.word(6), level: row.text(7),
             createdAt: row.timestamp(8), expiresAt: row.timestamp(9))
     }
 

@@ -117,19 +117,23 @@ package struct VolumeQuery: Sendable {
         if let image { sql += "AND image_id = \(image)" }
         if let group { sql += "AND group_id = \(group)" }
         if let type { sql += "AND type_id = \(type)" }
-        for bound in created { sql += Self.condition("created_at", bound) }
-        for bound in updated { sql += Self.condition("COALESCE(updated_at, 0)", bound) }
+        sql += "AND \(Self.conditions("created_at", created))"
+        sql += "AND \(Self.conditions("COALESCE(updated_at, 0)", updated))"
         return sql
     }
 
-    static func condition(_ column: StaticString, _ bound: TimeBound) -> SQL {
+    static func conditions(_ column: StaticString, _ bounds: [TimeBound]) -> SQL {
+        SQL.all(bounds.map { condition(column, $0) })
+    }
+
+    private static func condition(_ column: StaticString, _ bound: TimeBound) -> SQL {
         switch bound.comparison {
-        case .gt: "AND \(name: column) > \(bound.time)"
-        case .gte: "AND \(name: column) >= \(bound.time)"
-        case .eq: "AND \(name: column) = \(bound.time)"
-        case .neq: "AND \(name: column) <> \(bound.time)"
-        case .lt: "AND \(name: column) < \(bound.time)"
-        case .lte: "AND \(name: column) <= \(bound.time)"
+        case .gt: "\(name: column) > \(bound.time)"
+        case .gte: "\(name: column) >= \(bound.time)"
+        case .eq: "\(name: column) = \(bound.time)"
+        case .neq: "\(name: column) <> \(bound.time)"
+        case .lt: "\(name: column) < \(bound.time)"
+        case .lte: "\(name: column) <= \(bound.time)"
         }
     }
 
@@ -162,21 +166,9 @@ package struct VolumeQuery: Sendable {
                 """, VolumeStore.volume)
         }
         // Engines differ in how they look into JSON, so this does. Reads until enough rows match.
-        struct Enough: Error {}
-        var (volumes, skipped): ([Volume], Int) = ([], 0)
-        do {
-            try transaction.forEach("SELECT \(VolumeStore.columns) \(found)") { row in
-                let volume = VolumeStore.volume(row)
-                guard matches(volume) else { return }
-                guard skipped >= offset else {
-                    skipped += 1
-                    return
-                }
-                volumes.append(volume)
-                if let limit, volumes.count > limit { throw Enough() }
-            }
-        } catch is Enough {}
-        return volumes
+        return try RowOrder.page(
+            "SELECT \(VolumeStore.columns) \(found)", limit: limit.map { $0 + 1 }, offset: offset, transaction,
+            VolumeStore.volume, where: matches)
     }
 
     /// Of all pages.

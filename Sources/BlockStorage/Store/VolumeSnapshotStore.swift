@@ -14,11 +14,11 @@ package struct VolumeSnapshotStore: Sendable {
         key_id, group_snapshot_id, metadata, created_at, updated_at
         """
 
-    static func snapshot(_ row: any Row) -> VolumeSnapshot {
+    static func snapshot(_ row: any Row) throws -> VolumeSnapshot {
         VolumeSnapshot(
             id: row.id(0), volumeID: row.id(1), projectID: row.id(2), userID: row.id(3), name: row.textOrNil(4),
             description: row.textOrNil(5), sizeGiB: row.int(6),
-            status: VolumeSnapshotStatus(rawValue: row.text(7)) ?? .error, sagaRun: row.idOrNil(8), typeID: row.id(9),
+            status: try row.word(7), sagaRun: row.idOrNil(8), typeID: row.id(9),
             location: row.text(10), progress: row.int(11), keyID: row.idOrNil(12), groupSnapshotID: row.idOrNil(13),
             metadata: TextMap.map(row.text(14)), createdAt: row.timestamp(15), updatedAt: row.timestampOrNil(16))
     }
@@ -60,7 +60,7 @@ package struct VolumeSnapshotStore: Sendable {
 
     package func unattended(since limit: Timestamp, _ transaction: any Transaction) throws -> [VolumeSnapshot] {
         let statuses = VolumeSnapshotStatus.allCases.filter(\.needsRun).map(\.rawValue)
-        return try transaction.query(
+        return try transaction.readable(
             """
             SELECT \(Self.columns) FROM volume_snapshots
              WHERE status IN \(list: statuses) AND COALESCE(updated_at, created_at) < \(limit) ORDER BY id

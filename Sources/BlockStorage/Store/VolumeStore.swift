@@ -17,14 +17,12 @@ package struct VolumeStore: Sendable {
         updated_at, launched_at, is_doomed
         """
 
-    static func volume(_ row: any Row) -> Volume {
+    static func volume(_ row: any Row) throws -> Volume {
         var volume = Volume(
             id: row.id(0), projectID: row.id(1), userID: row.id(2), sizeGiB: row.int(5), typeID: row.id(10),
             zone: row.text(11), createdAt: row.timestamp(26),
             // A status that an older or newer program wrote needs an administrator's eye.
-            state: VolumeState(
-                VolumeStatus(rawValue: row.text(7)) ?? .error,
-                previous: row.textOrNil(8).flatMap(VolumeStatus.init(rawValue:))))
+            state: VolumeState(try row.word(7), previous: try row.wordOrNil(8)))
         volume.name = row.textOrNil(3)
         volume.description = row.textOrNil(4)
         volume.pendingSizeGiB = row.intOrNil(6)
@@ -96,7 +94,7 @@ package struct VolumeStore: Sendable {
     /// In a status that a run must hold, and unchanged since `limit`.
     package func unattended(since limit: Timestamp, _ transaction: any Transaction) throws -> [Volume] {
         let statuses = VolumeStatus.allCases.filter(\.needsRun).map(\.rawValue)
-        return try transaction.query(
+        return try transaction.readable(
             """
             SELECT \(Self.columns) FROM volumes
              WHERE status IN \(list: statuses) AND COALESCE(updated_at, created_at) < \(limit) ORDER BY id

@@ -115,13 +115,21 @@ struct HypervisorRoutes: Sendable {
         }
     }
 
+    /// 0.07, as uptime(1) writes it.
+    private static func twoDecimals(_ number: Double) -> String {
+        let hundredths = Int((min(max(number, 0), 1_000_000) * 100).rounded())
+        return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)"
+    }
+
     private func uptimeText(_ host: ComputeHost) -> String? {
         guard hosts.isUp(host), let booted = host.bootedAt else { return nil }
         let seconds = max(0, (host.lastSeenAt - booted).components.seconds)
         let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60)
         let clock = host.lastSeenAt.iso8601().dropFirst(11).prefix(8)
+        // The client takes this apart as what uptime(1) prints.
+        let load = (host.hypervisor.loadAverage ?? [0, 0, 0]).map(Self.twoDecimals).joined(separator: ", ")
         return " \(clock) up \(days) days, \(hours):\(minutes < 10 ? "0" : "")\(minutes),  0 users,  "
-            + "load average: 0.00, 0.00, 0.00"
+            + "load average: \(load)"
     }
 
     private func facts(

@@ -102,7 +102,7 @@ struct ServerListReader {
     }
 
     private func readStates(_ result: inout Result) throws {
-        let statuses = request.queryAll("status")
+        let statuses = Set(request.queryAll("status").map { $0.uppercased() }).sorted()
         if !statuses.isEmpty {
             let states = statuses.compactMap { ServerState.filter(status: $0) }
             if states.isEmpty {

@@ -47,7 +47,8 @@ package struct ComputeAgent: Service {
     /// Says once what the host is and has.
     package func report() async throws {
         let takenAt = clock.now()
-        let hypervisor = try await driver.info()
+        var hypervisor = try await driver.info()
+        hypervisor.loadAverage = try HostUptime.loadAverage()
         let guests = try await driver.guests()
         let report = HostReport(
             host: host, hypervisor: hypervisor,

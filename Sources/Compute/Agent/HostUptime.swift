@@ -16,6 +16,14 @@ enum HostUptime {
         return kernel + .milliseconds(ticks * 1000 / Int64(sysconf(Int32(_SC_CLK_TCK))))
     }
 
+    /// Over 1, 5 and 15 minutes, as proc(5) has it. Nil when the kernel does not say.
+    static func loadAverage() throws -> [Double]? {
+        let words = (try FileSystem.text("/proc/loadavg") ?? "").split(separator: " ").prefix(3).compactMap {
+            Double($0)
+        }
+        return words.count == 3 ? words : nil
+    }
+
     private static func kernelStart() throws -> Timestamp? {
         let table = try FileSystem.text("/proc/stat", limit: 1 << 20) ?? ""
         for line in table.split(separator: "\n") where line.hasPrefix("btime ") {

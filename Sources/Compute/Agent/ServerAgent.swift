@@ -68,13 +68,13 @@ struct ServerAgent: Sendable {
                 try await driver.start(server)
             case .stop: try await driver.stop(server, grace: grace)
             case .softReboot:
-                // A reboot by the hypervisor knows nothing of this message's grace.
+                // A reboot by the hypervisor asks no guest.
                 try await driver.stop(server, grace: grace)
                 try await prepare(message)
                 try await driver.start(server)
             case .hardReboot:
                 try await prepare(message)
-                try await driver.reboot(server, .hard)
+                try await driver.reboot(server)
             case .pause: try await driver.pause(server)
             case .unpause: try await driver.unpause(server)
             case .suspend: try await driver.suspend(server)

@@ -43,6 +43,13 @@ package final class FakeHypervisor: HypervisorDriver {
         var nextSink = 0
     }
 
+    /// What it really does with its guests (nova: `FakeDriver.capabilities`).
+    package static let traits = [
+        "COMPUTE_DEVICE_TAGGING", "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_RAW", "COMPUTE_NET_ATTACH_INTERFACE",
+        "COMPUTE_NET_ATTACH_INTERFACE_WITH_TAG", "COMPUTE_RESCUE_BFV", "COMPUTE_VOLUME_ATTACH_WITH_TAG",
+        "COMPUTE_VOLUME_EXTEND", "COMPUTE_VOLUME_MULTI_ATTACH",
+    ]
+
     private let hypervisor: HypervisorInfo
     private let copyDirectory: String?
     private let state = Mutex(State())
@@ -58,7 +65,7 @@ package final class FakeHypervisor: HypervisorDriver {
             memoryMiB: memoryMiB, diskGiB: diskGiB,
             cpuInfo: #"{"arch":"x86_64","model":"fake","vendor":"fake","features":[],"#
                 + #""topology":{"cores":1,"sockets":1,"threads":1}}"#,
-            hostAddress: "127.0.0.1", initiator: "iqn.2020-01.test:\(hostname)")
+            hostAddress: "127.0.0.1", initiator: "iqn.2020-01.test:\(hostname)", traits: Self.traits)
     }
 
     // MARK: For tests
@@ -137,7 +144,7 @@ package final class FakeHypervisor: HypervisorDriver {
         }
     }
 
-    package func reboot(_ server: ServerID, _ kind: RebootKind) async throws {
+    package func reboot(_ server: ServerID) async throws {
         try await changeOwn("reboot", server) { guest in
             guest.relocations = [:]
             guest.bootCount += 1

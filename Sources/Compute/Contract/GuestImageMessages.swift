@@ -2,8 +2,8 @@
 import BaseKit
 import MessagingKit
 
-/// Controller to agent: copy a guest's root disk, as it is at one moment, while the guest runs on. Answer: where the copy
-/// is. `name` is the caller's; the same again replaces the copy.
+/// Controller to agent: copy a guest's root disk, as it is at one moment, while the guest runs on. Answer: where the
+/// copy is. `copy` is the caller's name for it; the same again replaces the copy.
 package struct CopyRootDisk: BusMessage, Equatable {
     package typealias Reply = RootDiskCopy
     package static let version = 1

@@ -29,12 +29,15 @@ package struct HypervisorInfo: Sendable, Codable, Equatable {
     package var hostAddress: String
     /// The iSCSI name that guests' volumes are opened by.
     package var initiator: String?
-    /// Whether guests of other hosts can come to this one without being stopped. Nil: no.
-    package var takesRunningGuests: Bool?
+    /// Those of `HostTraits.own` that the driver and its guests have. Nil: it does not tell.
+    package var traits: [String]?
+    /// Tasks that run or wait, on average over 1, 5 and 15 minutes (`/proc/loadavg`). Nil: the agent does not tell.
+    package var loadAverage: [Double]?
 
     package init(
         hostname: String, type: String, version: Int, virtualizationType: String, vcpus: Int, memoryMiB: Int,
-        diskGiB: Int, cpuInfo: String, hostAddress: String, initiator: String? = nil
+        diskGiB: Int, cpuInfo: String, hostAddress: String, initiator: String? = nil,
+        traits: [String]? = nil
     ) {
         self.hostname = hostname
         self.type = type
@@ -46,6 +49,7 @@ package struct HypervisorInfo: Sendable, Codable, Equatable {
         self.cpuInfo = cpuInfo
         self.hostAddress = hostAddress
         self.initiator = initiator
+        self.traits = traits
     }
 }
 
@@ -56,11 +60,6 @@ package enum ConsoleEndpoint: Sendable, Codable, Equatable {
 }
 
 package enum ConsoleKind: String, Sendable, Codable { case vnc, serial }
-
-package enum RebootKind: String, Sendable, Codable {
-    case soft = "SOFT"
-    case hard = "HARD"
-}
 
 /// What the agent asks of a hypervisor. Every call may be repeated and reaches the wanted state from any state, or
 /// throws `CloudError` with what hindered it. One guest's calls never overlap: the agent queues them.
@@ -96,7 +95,8 @@ package protocol HypervisorDriver: Sendable {
     func start(_ server: ServerID) async throws
     /// Asks the guest to power off, then cuts the power after `grace`.
     func stop(_ server: ServerID, grace: Duration) async throws
-    func reboot(_ server: ServerID, _ kind: RebootKind) async throws
+    /// Cuts the power, whatever the guest is, and starts it.
+    func reboot(_ server: ServerID) async throws
     func pause(_ server: ServerID) async throws
     func unpause(_ server: ServerID) async throws
     /// To disk.

@@ -12,6 +12,7 @@ struct BaseImageCache: Sendable {
     /// Formats that QEMU runs guests from; the rest is converted when it arrives.
     private static let direct: Set<String> = ["raw", "qcow2", "iso"]
     private static let convertible: Set<String> = ["vmdk", "vdi", "vhdx", "vpc", "vhd"]
+    static var formats: Set<String> { direct.union(convertible) }
 
     let directory: String
     let images: any ImageSource

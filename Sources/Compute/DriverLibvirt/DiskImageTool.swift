@@ -7,6 +7,8 @@ struct DiskImageTool: Sendable {
     private static let timeout = Duration.seconds(600)
     /// Reading a header is quick work; a header that makes it slow or large is an attack.
     private static let inspectionLimits = ["--as=1073741824", "--cpu=30", "--"]
+    /// Of util-linux.
+    private static let limiter = "/usr/bin/prlimit"
 
     /// Formats count in units of their own, and QEMU rounds up to them.
     private static let roundingBytes: Int64 = 64 << 20
@@ -16,12 +18,7 @@ struct DiskImageTool: Sendable {
     /// Throws unless the file stands alone (no backing file, no external data file) and, for QEMU, holds no more than
     /// `sizeBytes`, which Image found in it.
     func checkStandsAlone(_ path: String, format: String, sizeBytes: Int64) async throws {
-        var (executable, arguments) = (program, ["info", "--output=json", "-f", format, path])
-        if let prlimit = Subprocess.find("prlimit") {
-            (executable, arguments) = (prlimit, Self.inspectionLimits + [program] + arguments)
-        }
-        let result = try await Subprocess.runChecked(executable, arguments)
-        let info = try JSONReader.read(result.stdout)
+        let info = try await inspect(["-f", format, path])
         let specific = info["format-specific"]?["data"]
         let kind = specific?["create-type"]?.string
         let hasOtherFiles =
@@ -52,12 +49,21 @@ struct DiskImageTool: Sendable {
 
     /// The size that a guest sees. Header only, with the format given.
     func virtualSize(_ path: String, format: String) async throws -> Int64 {
-        let result = try await Subprocess.runChecked(program, ["info", "--output=json", "-U", "-f", format, path])
-        return try JSONReader.read(result.stdout)["virtual-size"]?.int ?? 0
+        guard let size = try await inspect(["-U", "-f", format, path])["virtual-size"]?.int else {
+            throw CloudError(.unavailable, "A program of the host failed.", cause: "qemu-img tells no size of \(path)")
+        }
+        return size
     }
 
     func grow(_ path: String, format: String, toBytes size: Int64) async throws {
         try await run(["resize", "-q", "-f", format, path, "\(size)"])
+    }
+
+    /// Never without the limits.
+    private func inspect(_ arguments: [String]) async throws -> JSON {
+        let result = try await Subprocess.runChecked(
+            Self.limiter, Self.inspectionLimits + [program, "info", "--output=json"] + arguments)
+        return try JSONReader.read(result.stdout)
     }
 
     private func run(_ arguments: [String]) async throws {

@@ -38,6 +38,12 @@ struct GuestHardware: Equatable {
     var watchdogAction: String?
     var usesLocalTime = false
 
+    static let networkModels = ["virtio", "e1000", "e1000e", "rtl8139", "ne2k_pci", "pcnet", "vmxnet3"]
+    static let videoModels = ["vga", "cirrus", "virtio", "qxl", "bochs", "gop", "none"]
+
+    /// QEMU's device for a model of an image's.
+    static func videoDevice(_ model: String) -> String { model == "gop" ? "bochs" : model }
+
     /// Where a disk goes that asks for a bus, or for none.
     func bus(_ name: String?) -> DiskBus { name.flatMap(DiskBus.init) ?? diskBus }
 
@@ -63,16 +69,8 @@ struct GuestHardware: Equatable {
         let usable = isQ35 ? buses.filter { $0 != "ide" } : buses
         if let bus = try choice("hw_disk_bus", of: usable).flatMap(DiskBus.init) { diskBus = bus }
         if let bus = try choice("hw_cdrom_bus", of: usable).flatMap(DiskBus.init) { cdromBus = bus }
-        if let model = try choice(
-            "hw_vif_model", of: ["virtio", "e1000", "e1000e", "rtl8139", "ne2k_pci", "pcnet", "vmxnet3"])
-        {
-            networkModel = model
-        }
-        if let model = try choice(
-            "hw_video_model", of: ["vga", "cirrus", "virtio", "qxl", "bochs", "gop", "none"])
-        {
-            videoModel = model == "gop" ? "bochs" : model
-        }
+        if let model = try choice("hw_vif_model", of: Self.networkModels) { networkModel = model }
+        if let model = try choice("hw_video_model", of: Self.videoModels) { videoModel = Self.videoDevice(model) }
         hasGuestAgent = Self.isYes(properties["hw_qemu_guest_agent"])
         hasUSBTablet = try choice("hw_pointer_model", of: ["usbtablet", "ps2mouse"]) == "usbtablet"
         let actions = ["disabled", "reset", "poweroff", "pause", "none"]

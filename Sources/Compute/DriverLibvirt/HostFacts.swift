@@ -8,10 +8,9 @@ enum HostFacts {
     /// `sockets`, `cores`, `threads` as libvirt counts them per NUMA node.
     static func cpuInfo(_ node: virNodeInfo) throws -> String {
         let table = try FileSystem.text("/proc/cpuinfo", limit: 1 << 16) ?? ""
-        let arch = withUnsafeBytes(of: node.model) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         return String(
             decoding: JSONWriter.object { json in
-                json.field("arch", arch)
+                json.field("arch", arch(node))
                 json.field("model", field("model name", of: table))
                 json.field("vendor", vendorName(field("vendor_id", of: table)))
                 json.object("topology") { json in
@@ -22,6 +21,10 @@ enum HostFacts {
                 }
                 json.field("features", field("flags", of: table).split(separator: " ").map(String.init).sorted())
             }, as: UTF8.self)
+    }
+
+    static func arch(_ node: virNodeInfo) -> String {
+        withUnsafeBytes(of: node.model) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 
     /// All of the host's memory. libvirt adds up the NUMA nodes, which kernels that initialise memory lazily fill only

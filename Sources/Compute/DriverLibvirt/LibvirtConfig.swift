@@ -34,9 +34,6 @@ package struct LibvirtConfig: ConfigSection {
         "How guests' disks use the host's memory. 'none' becomes 'writeback' where the file system has no direct I/O.")
     package var diskCache = DiskCache.none
     @ConfigOption(
-        "How long a soft reboot waits for the guest before its power is cut.", range: .zero...(.seconds(3600)))
-    package var softRebootGrace = Duration.seconds(60)
-    @ConfigOption(
         "A console log is cut to its last part when it has grown to this many bytes.", range: 65_536...(1 << 30))
     package var consoleLogLimitBytes = 1 << 20
     @ConfigOption(

@@ -28,10 +28,10 @@ extension LibvirtDriver {
         }
     }
 
-    package func reboot(_ server: ServerID, _ kind: RebootKind) async throws {
+    package func reboot(_ server: ServerID) async throws {
         try await bringBackOwn(server)
         try await watch.changing(server) {
-            try await shutDown(server, grace: kind == .soft ? config.softRebootGrace : .zero)
+            try await shutDown(server, grace: .zero)
             try await bringUp(server)
             return (.running, ())
         }

@@ -6,6 +6,7 @@ import ImageContract
 import LifecycleKit
 import LinuxKit
 import LogKit
+import Synchronization
 
 /// Runs guests by libvirt and QEMU, as nova's libvirt driver does.
 ///
@@ -25,7 +26,9 @@ package final class LibvirtDriver: HypervisorDriver, Service {
     private let lifecycleEvents: AsyncStream<ServerID>
     private let connectionLost = Signal()
     private let clock: WallClock
-    private let log = Logger("libvirt")
+    /// What was told last, and of which version of QEMU.
+    let traits = Mutex<(version: Int, traits: [String])?>(nil)
+    let log = Logger("libvirt")
 
     private static let housekeepingInterval = Duration.seconds(10)
     private static let evictionInterval = Duration.seconds(3600)
@@ -69,14 +72,16 @@ package final class LibvirtDriver: HypervisorDriver, Service {
         let config = config
         return try await connection.run("describe itself") { host in
             let node = try host.nodeInfo()
+            let version = try host.version()
             try FileSystem.makeDirectories(config.instancesDirectory)
             let space = try FileSystem.space(config.instancesDirectory)
             return HypervisorInfo(
-                hostname: config.hostname, type: "QEMU", version: try host.version(),
+                hostname: config.hostname, type: "QEMU", version: version,
                 virtualizationType: virtualization.rawValue, vcpus: Int(node.cpus),
                 memoryMiB: try HostFacts.memoryMiB(), diskGiB: Int(space.totalBytes >> 30),
                 cpuInfo: try HostFacts.cpuInfo(node), hostAddress: config.hostAddress,
-                initiator: try HostFacts.initiator(config))
+                initiator: try HostFacts.initiator(config),
+                traits: try self.traits(of: host, node, version: version, virtualization))
         }
     }
 

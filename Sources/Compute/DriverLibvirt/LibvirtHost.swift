@@ -78,6 +78,41 @@ struct LibvirtHost: ~Copyable {
         return info
     }
 
+    /// What guests may have that `emulator` runs with the default machine.
+    func guestCapabilities(
+        emulator: String, _ virtualization: LibvirtConfig.Virtualization
+    ) throws -> GuestCapabilities {
+        guard let text = virConnectGetDomainCapabilities(connection, emulator, nil, nil, virtualization.rawValue, 0)
+        else { throw LibvirtError.last() }
+        defer { free(text) }
+        return GuestCapabilities(try XMLReader.read(String(cString: text)))
+    }
+
+    /// What a processor has in guests that `emulator` runs, by libvirt's names: less than its model says when the host
+    /// or QEMU lacks something. Nil when libvirt does not know it.
+    func features(
+        of processor: String, emulator: String, _ virtualization: LibvirtConfig.Virtualization
+    ) throws -> Set<String>? {
+        let text = processor.withCString { processor in
+            var list: [UnsafePointer<CChar>?] = [processor]
+            return virConnectBaselineHypervisorCPU(
+                connection, emulator, nil, nil, virtualization.rawValue, &list, 1,
+                UInt32(VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES.rawValue))
+        }
+        guard let text else {
+            let error = LibvirtError.last()
+            // Its word for an unknown model is the first, which it also uses when a connection breaks.
+            let codes = [
+                VIR_ERR_INTERNAL_ERROR, VIR_ERR_NO_SUPPORT, VIR_ERR_CONFIG_UNSUPPORTED, VIR_ERR_OPERATION_UNSUPPORTED,
+                VIR_ERR_CPU_INCOMPATIBLE,
+            ]
+            guard codes.contains(where: { error.isCode($0) }), virConnectIsAlive(connection) == 1 else { throw error }
+            return nil
+        }
+        defer { free(text) }
+        return GuestCapabilities.features(of: try XMLReader.read(String(cString: text)))
+    }
+
     /// QEMU's version: 1,000,000 × major + 1,000 × minor + release.
     func version() throws(LibvirtError) -> Int {
         var version: UInt = 0

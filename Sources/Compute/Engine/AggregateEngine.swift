@@ -53,7 +53,7 @@ package struct AggregateEngine: Sendable {
             if aggregate.zone != old.zone {
                 try Self.asBadRequest {
                     try Self.checkZone(of: aggregate.hosts, aggregate, "update", stores, transaction)
-                    try Self.checkNoServers(on: aggregate.hosts, aggregate, stores, transaction)
+                    try Self.checkNoServers(on: aggregate.hosts, aggregate, "update", stores, transaction)
                 }
             }
             try stores.aggregates.update(aggregate, transaction)
@@ -89,9 +89,9 @@ package struct AggregateEngine: Sendable {
                 throw CloudError.conflict(
                     "Aggregate \(number) already has host \(host).", kind: "AggregateHostExists")
             }
-            try Self.checkZone(of: [host], aggregate, "add_host_to", stores, transaction)
+            try Self.checkZone(of: [host], aggregate, "add host to", stores, transaction)
             if aggregate.zone != nil, try stores.aggregates.zones(transaction)[host] != aggregate.zone {
-                try Self.checkNoServers(on: [host], aggregate, stores, transaction)
+                try Self.checkNoServers(on: [host], aggregate, "add host to", stores, transaction)
             }
             try stores.aggregates.addHost(host, to: number, transaction)
             aggregate.hosts = (aggregate.hosts + [host]).sorted()
@@ -110,7 +110,9 @@ package struct AggregateEngine: Sendable {
             guard aggregate.hosts.contains(host) else {
                 throw CloudError.notFound("Aggregate \(number) has no host \(host).", kind: "AggregateHostNotFound")
             }
-            if aggregate.zone != nil { try Self.checkNoServers(on: [host], aggregate, stores, transaction) }
+            if aggregate.zone != nil {
+                try Self.checkNoServers(on: [host], aggregate, "remove host from", stores, transaction)
+            }
             try stores.aggregates.removeHost(host, from: number, transaction)
             aggregate.hosts.removeAll { $0 == host }
             aggregate.updatedAt = now
@@ -179,12 +181,13 @@ package struct AggregateEngine: Sendable {
 
     /// A host keeps its zone while servers were put there because of it.
     private static func checkNoServers(
-        on hosts: [String], _ aggregate: HostAggregate, _ stores: ComputeStores, _ transaction: any Transaction
+        on hosts: [String], _ aggregate: HostAggregate, _ action: String, _ stores: ComputeStores,
+        _ transaction: any Transaction
     ) throws {
         for host in hosts where try !stores.servers.onHost(host, transaction).isEmpty {
             throw CloudError.conflict(
-                "Cannot update aggregate \(aggregate.number). Reason: One or more hosts contain instances in this "
-                    + "zone.",
+                "Cannot \(action) aggregate \(aggregate.number). Reason: One or more hosts contain instances in this "
+                    + "zone. Move them to another host first, or shelve and unshelve them to change their zone.",
                 kind: "InvalidAggregateAction")
         }
     }

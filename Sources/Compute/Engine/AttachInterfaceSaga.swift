@@ -11,6 +11,7 @@ import TaskKit
 package enum AttachInterfaceSaga: Saga {
     package static let name: StaticString = "server.attach-interface"
     package static let deadline = Duration.seconds(600)
+    package static func waits(_ parts: ComputeParts) -> Duration { parts.config.powerTimeout }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID

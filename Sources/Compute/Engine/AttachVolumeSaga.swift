@@ -11,6 +11,7 @@ import TaskKit
 package enum AttachVolumeSaga: Saga {
     package static let name: StaticString = "server.attach-volume"
     package static let deadline = Duration.seconds(900)
+    package static func waits(_ parts: ComputeParts) -> Duration { parts.config.powerTimeout }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID
@@ -33,7 +34,9 @@ package enum AttachVolumeSaga: Saga {
     private static func giveBack(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
         let (stores, id, run, now) = (parts.stores, ledger.device, SagaRun.id, parts.clock.now())
         let device = try await parts.database.write { transaction -> ServerBlockDevice? in
-            guard let device = try stores.blockDevices.device(id, transaction), device.sagaRun == run else { return nil }
+            guard let device = try stores.blockDevices.device(id, transaction), device.sagaRun == run else {
+                return nil
+            }
             // The host was asked and never said that it closed the volume.
             guard device.host == nil else {
                 try stores.blockDevices.abandon(id, deletesVolume: false, at: now, transaction)

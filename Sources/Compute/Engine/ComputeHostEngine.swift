@@ -16,8 +16,12 @@ package final class ComputeHostEngine: Sendable {
     private static let settleTime = Duration.seconds(5)
 
     private let parts: ComputeParts
+    /// What others change of what a host has to say lasts no longer than this (nova:
+    /// `resource_provider_association_refresh`).
+    static let announcementLifetime = Duration.seconds(300)
+
     /// What placement has been told of each host since the start of this process.
-    private let announced = Mutex<[String: HypervisorInfo]>([:])
+    private let announced = Mutex<[String: Announcement]>([:])
     private let sagas: SagaRunner
 
     package init(_ parts: ComputeParts, sagas: SagaRunner) {
@@ -35,12 +39,7 @@ package final class ComputeHostEngine: Sendable {
 
     package func report(_ report: HostReport) async throws {
         let (host, hasBooted) = try await recordHost(report)
-        if announced.withLock({ $0[report.host] }) != report.hypervisor {
-            try await parts.placement.ensureProvider(
-                ID(host.nodeID.rawValue), name: host.hypervisor.hostname, inventory: inventory(of: report.hypervisor),
-                traits: [])
-            announced.withLock { $0[report.host] = report.hypervisor }
-        }
+        try await announce(host)
         if hasBooted { try await resumeGuests(report) }
         try await synchronize(report)
         try await noteOrphans(report)
@@ -121,6 +120,44 @@ package final class ComputeHostEngine: Sendable {
             return resumed
         }
         parts.log.info("host has started", ["host": report.host, "guests resumed": resumed])
+    }
+
+    // MARK: Placement
+
+    private struct Announcement {
+        var hypervisor: HypervisorInfo
+        var isDisabled: Bool
+        var at: Timestamp
+    }
+
+    /// Tells placement what the host has, when that is new or was told long ago.
+    private func announce(_ host: ComputeHost) async throws {
+        let now = parts.clock.now()
+        let said = announced.withLock { $0[host.host] }
+        var hypervisor = host.hypervisor
+        hypervisor.loadAverage = nil  // Nothing to placement, and never the same.
+        if let said, said.hypervisor == hypervisor, said.isDisabled == host.isDisabled,
+            now - said.at < Self.announcementLifetime
+        {
+            return
+        }
+        try await parts.placement.ensureProvider(
+            ID(host.nodeID.rawValue), name: host.hypervisor.hostname, inventory: inventory(of: host.hypervisor),
+            traits: Self.traits(of: host))
+        announced.withLock {
+            $0[host.host] = Announcement(hypervisor: hypervisor, isDisabled: host.isDisabled, at: now)
+        }
+    }
+
+    /// A host of another version may tell of traits that nobody knows here.
+    private static func traits(of host: ComputeHost) -> ProviderTraits {
+        let always = HostTraits.node.union(host.isDisabled ? [HostTraits.disabled] : [])
+        guard let told = host.hypervisor.traits else {
+            return ProviderTraits(present: always, absent: [HostTraits.disabled])
+        }
+        return ProviderTraits(
+            present: HostTraits.own.intersection(told).subtracting([HostTraits.disabled]).union(always),
+            absent: HostTraits.own)
     }
 
     private func inventory(of info: HypervisorInfo) -> [String: ResourceInventory] {
@@ -282,7 +319,7 @@ package final class ComputeHostEngine: Sendable {
         _ host: ComputeHost, isDisabled: Bool?, reason: String?, isForcedDown: Bool?
     ) async throws -> ComputeHost {
         let stores = parts.stores
-        return try await parts.database.write { transaction in
+        let changed = try await parts.database.write { transaction in
             if let isDisabled {
                 try stores.hosts.setDisabled(host.host, isDisabled, reason: isDisabled ? reason : nil, transaction)
             }
@@ -292,6 +329,14 @@ package final class ComputeHostEngine: Sendable {
             }
             return host
         }
+        if let isDisabled {
+            // The scheduler goes by the row; those who ask placement themselves go by the trait.
+            let trait: Set = [HostTraits.disabled]
+            try await parts.placement.changeTraits(
+                of: ID(host.nodeID.rawValue),
+                ProviderTraits(present: isDisabled ? trait : [], absent: trait))
+        }
+        return changed
     }
 
     /// Forgets a host without servers, and without moves that would bring one back.

@@ -104,7 +104,6 @@ package enum ComputeSagas {
         registry.register(ResizeServerSaga.self, parts)
         registry.register(ConfirmResizeSaga.self, parts)
         registry.register(RevertResizeSaga.self, parts)
-        registry.register(LiveMigrateServerSaga.self, parts)
         registry.register(EvacuateServerSaga.self, parts)
     }
 }

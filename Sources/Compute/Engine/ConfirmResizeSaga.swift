@@ -8,6 +8,7 @@ import TaskKit
 package enum ConfirmResizeSaga: Saga {
     package static let name: StaticString = "server.confirm-resize"
     package static let deadline = Duration.seconds(900)
+    package static func waits(_ parts: ComputeParts) -> Duration { parts.config.powerTimeout }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID

@@ -10,6 +10,9 @@ import TaskKit
 package enum CreateImageSaga: Saga {
     package static let name: StaticString = "server.create-image"
     package static let deadline = Duration.seconds(7200)
+    package static func waits(_ parts: ComputeParts) -> Duration {
+        parts.config.imageTimeout + parts.config.powerTimeout
+    }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID

@@ -14,6 +14,9 @@ import TaskKit
 package enum CreateServerSaga: Saga {
     package static let name: StaticString = "server.create"
     package static let deadline = Duration.seconds(1800)
+    package static func waits(_ parts: ComputeParts) -> Duration {
+        parts.config.volumeTimeout + parts.config.buildTimeout + parts.config.portUpTimeout
+    }
 
     /// A port that the server shall have. Its id is chosen before anything is made, so that repeating makes no second.
     package struct PortPlan: Codable, Sendable, Equatable {
@@ -155,9 +158,11 @@ package enum CreateServerSaga: Saga {
             guard let draft = plan.draft else { continue }
             _ = try await parts.volumes.ensureVolume(plan.volume, draft, name: plan.name, for: principal)
         }
+        let end = parts.clock.now() + parts.config.volumeTimeout
         for plan in plans {
             if plan.draft != nil {
-                let info = try await parts.volumes.waitUntilAvailable(plan.volume, limit: parts.config.volumeTimeout)
+                let left = max(end - parts.clock.now(), .milliseconds(1))
+                let info = try await parts.volumes.waitUntilAvailable(plan.volume, limit: left)
                 if info.isMultiattach {
                     let stores = parts.stores
                     try await parts.database.write { try stores.blockDevices.setShared(plan.device, true, $0) }

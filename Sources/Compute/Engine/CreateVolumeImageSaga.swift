@@ -47,7 +47,8 @@ package enum CreateVolumeImageSaga: Saga {
     private static func publish(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {
         let principal = ledger.actor.principal
         if let image = try await parts.images.image(ledger.image, for: principal), image.status == "active" { return }
-        try await parts.images.upload(ledger.image, from: "/dev/null", for: principal)
+        try await parts.images.upload(
+            ledger.image, from: "/dev/null", limit: parts.config.imageTimeout, for: principal)
     }
 
     private static func finish(_ ledger: inout Ledger, _ parts: ComputeParts) async throws {

@@ -9,6 +9,7 @@ import TaskKit
 package enum DeleteServerSaga: Saga {
     package static let name: StaticString = "server.delete"
     package static let deadline = Duration.seconds(3600)
+    package static func waits(_ parts: ComputeParts) -> Duration { parts.config.powerTimeout * (2 * destroyAttempts) }
     /// How often a host that reports, but fails, is asked to remove the guest.
     private static let destroyAttempts = 6
 

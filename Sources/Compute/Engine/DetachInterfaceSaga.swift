@@ -11,6 +11,7 @@ package enum DetachInterfaceSaga: Saga {
     package static let name: StaticString = "server.detach-interface"
     /// A host that is away may come back, or be fenced, within this time.
     package static let deadline = Duration.seconds(3600)
+    package static func waits(_ parts: ComputeParts) -> Duration { parts.config.detachTimeout }
     private static let hostRetryInterval = Duration.seconds(5)
 
     package struct Ledger: Codable, Sendable {

@@ -12,6 +12,7 @@ package enum DetachVolumeSaga: Saga {
     package static let name: StaticString = "server.detach-volume"
     /// A host that is away may come back, or be fenced, within this time.
     package static let deadline = Duration.seconds(3600)
+    package static func waits(_ parts: ComputeParts) -> Duration { parts.config.detachTimeout * detachAttempts }
     private static let hostRetryInterval = Duration.seconds(5)
     /// How often a host that reports, but does not answer this, is asked.
     private static let detachAttempts = 6

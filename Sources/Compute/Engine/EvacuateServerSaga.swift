@@ -11,6 +11,9 @@ import TaskKit
 package enum EvacuateServerSaga: Saga {
     package static let name: StaticString = "server.evacuate"
     package static let deadline = Duration.seconds(3600)
+    package static func waits(_ parts: ComputeParts) -> Duration {
+        parts.config.buildTimeout + parts.config.portUpTimeout
+    }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID

@@ -7,6 +7,9 @@ import TaskKit
 package enum PowerActionSaga: Saga {
     package static let name: StaticString = "server.power"
     package static let deadline = Duration.seconds(900)
+    package static func waits(_ parts: ComputeParts) -> Duration {
+        parts.config.powerTimeout + parts.config.shutdownGrace
+    }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID

@@ -11,6 +11,10 @@ import TaskKit
 package enum RebuildServerSaga: Saga {
     package static let name: StaticString = "server.rebuild"
     package static let deadline = Duration.seconds(7200)
+    package static func waits(_ parts: ComputeParts) -> Duration {
+        let config = parts.config
+        return config.powerTimeout + config.volumeTimeout + config.buildTimeout + config.portUpTimeout
+    }
 
     /// A root volume that gets the image's bytes.
     package struct Reimage: Codable, Sendable, Equatable {

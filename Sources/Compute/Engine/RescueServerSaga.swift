@@ -8,6 +8,9 @@ import TaskKit
 package enum RescueServerSaga: Saga {
     package static let name: StaticString = "server.rescue"
     package static let deadline = Duration.seconds(3600)
+    package static func waits(_ parts: ComputeParts) -> Duration {
+        parts.config.buildTimeout + parts.config.shutdownGrace
+    }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID
@@ -70,6 +73,7 @@ package enum RescueServerSaga: Saga {
 package enum UnrescueServerSaga: Saga {
     package static let name: StaticString = "server.unrescue"
     package static let deadline = Duration.seconds(900)
+    package static func waits(_ parts: ComputeParts) -> Duration { parts.config.powerTimeout }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID

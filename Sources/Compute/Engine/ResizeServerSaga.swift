@@ -9,6 +9,11 @@ import TaskKit
 package enum ResizeServerSaga: Saga {
     package static let name: StaticString = "server.resize"
     package static let deadline = Duration.seconds(7200)
+    package static func waits(_ parts: ComputeParts) -> Duration {
+        let config = parts.config
+        return config.powerTimeout + config.shutdownGrace + max(config.resizeTimeout, config.buildTimeout)
+            + config.portUpTimeout
+    }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID

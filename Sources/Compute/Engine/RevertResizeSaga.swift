@@ -9,6 +9,7 @@ import TaskKit
 package enum RevertResizeSaga: Saga {
     package static let name: StaticString = "server.revert-resize"
     package static let deadline = Duration.seconds(1800)
+    package static func waits(_ parts: ComputeParts) -> Duration { parts.config.powerTimeout * 3 }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID

@@ -136,7 +136,7 @@ struct RootDiskUpload: Sendable {
         if let image = try await parts.images.image(image, for: principal), image.status == "active" { return }
         let copy = try await parts.call(
             host, CopyRootDisk(server: server, copy: image.rawValue), timeout: parts.config.imageTimeout)
-        try await parts.images.upload(image, from: copy.path, for: principal)
+        try await parts.images.upload(image, from: copy.path, limit: parts.config.imageTimeout, for: principal)
     }
 
     /// The copy of a host that is away goes with the server's folder.

@@ -113,8 +113,8 @@ extension ServerEngine {
 
     private static func resources(_ resolved: Resolved) -> ResourceRequest {
         ResourceRequest(
-            resolved.flavor.snapshot, resolved.flavor.extraSpecs, imageBytes: resolved.image.virtualSizeBytes,
-            isVolumeBacked: resolved.disks.isVolumeBacked)
+            resolved.flavor.snapshot, resolved.flavor.extraSpecs, imageProperties: resolved.image.properties,
+            imageBytes: resolved.image.virtualSizeBytes, isVolumeBacked: resolved.disks.isVolumeBacked)
     }
 
     /// As many servers as the project may have, from `minCount` to `maxCount`. Throws `.overQuota` below that.

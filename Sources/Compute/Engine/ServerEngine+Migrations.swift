@@ -11,7 +11,8 @@ import TaskKit
 /// Live migrations, evacuations, and the records of all moves.
 extension ServerEngine {
     /// `force`: the host is taken without asking the scheduler; nil: the request is older than the question.
-    /// `waits`: the caller hears whether there is a host.
+    /// `waits`: the caller hears what came of it. No hypervisor of this cloud takes guests while they run, so the move
+    /// is on record as one that failed, and the server stays what it is.
     package func liveMigrate(
         _ id: ServerID, to host: String?, force: Bool?, waits: Bool, for context: CallContext
     ) async throws {
@@ -24,89 +25,50 @@ extension ServerEngine {
             throw Self.invalidState(server, "os-migrateLive")
         }
         if let host { try await requireHost(host) }
-        let ledger = try await liveLedger(server, source, host, context)
-        let problem = try await liveProblem(server, source, to: host, isForced: force != false)
-        // The old order: the caller waits for the checks, and the record says what came of them.
-        var refusal = problem
-        if refusal == nil, waits {
-            do {
-                _ = try await ServerScheduler(parts).hosts(for: ledger.hostRequest, ledger.resources)
-            } catch let error as CloudError where error.kind == "NoValidHost" {
-                refusal = error
-            }
-        }
-        try await beginLive(server, ledger, refusal, context)
-        if let refusal, waits { throw CloudError.badRequest(refusal.message, kind: refusal.kind) }
+        let refusal = try await liveRefusal(server, source, to: host, isForced: force != false)
+        try await recordLive(server, to: host, refusal, context)
+        if waits { throw CloudError.badRequest(refusal.message, kind: refusal.kind) }
     }
 
-    private func liveLedger(
-        _ server: Server, _ source: String, _ host: String?, _ context: CallContext
-    ) async throws -> LiveMigrateServerSaga.Ledger {
-        let extraSpecs = try StoredMap.read(server.flavor.extraSpecs)
-        let image = try await imageSource(of: server)
-        var request = try HostRequest(
-            moving: server, extraSpecs, imageProperties: image?.properties ?? [:], group: try await group(of: server),
-            allowsQueries: parts.config.allowsHostQueries)
-        request.host = host
-        request.excludedHosts = [source]
-        request.isLive = true
-        let resources = ResourceRequest(
-            server.flavor, extraSpecs, imageBytes: image?.virtualSizeBytes ?? 0,
-            isVolumeBacked: try await isVolumeBacked(server))
-        return .init(
-            server: server.id, requestID: context.requestID, migration: parts.ids.next(), hostRequest: request,
-            resources: resources, oldState: server.state.vm, source: source)
-    }
-
-    /// nova: conductor/tasks/live_migrate.py, before the scheduler.
-    private func liveProblem(
+    /// In the order of nova's conductor/tasks/live_migrate.py; last, that the scheduler finds no host.
+    private func liveRefusal(
         _ server: Server, _ source: String, to host: String?, isForced: Bool
-    ) async throws -> CloudError? {
+    ) async throws -> CloudError {
         func unavailable(_ host: String) -> CloudError {
             .badRequest("Compute service of \(host) is unavailable at this time.", kind: "ComputeServiceUnavailable")
         }
         guard try await parts.isUp(source) else { return unavailable(source) }
-        guard let host, isForced else { return nil }
+        let noHost = CloudError(
+            .unavailable, "No valid host was found. There are not enough hosts available.", kind: "NoValidHost",
+            cause: "no hypervisor of this cloud takes guests while they run")
+        guard let host, isForced else { return noHost }
         guard host != source else {
             return .badRequest(
                 "Unable to migrate instance (\(server.id)) to current host (\(host)).", kind: "UnableToMigrateToSelf")
         }
-        return try await parts.isUp(host) ? nil : unavailable(host)
+        return try await parts.isUp(host) ? noHost : unavailable(host)
     }
 
-    /// With `refusal`, the move is on record as one that failed, and the server stays what it is.
-    private func beginLive(
-        _ server: Server, _ ledger: LiveMigrateServerSaga.Ledger, _ refusal: CloudError?, _ context: CallContext
+    private func recordLive(
+        _ server: Server, to host: String?, _ refusal: CloudError, _ context: CallContext
     ) async throws {
-        let (parts, stores, sagas, now) = (parts, stores, sagas, parts.clock.now())
-        let (run, user, work): (SagaRunID, UserID, ServerWork) = (
-            parts.ids.next(), context.principal.userID, .liveMigrate
-        )
+        let (stores, now, id) = (stores, parts.clock.now(), parts.ids.next() as ServerMigrationID)
+        let (user, request, work) = (context.principal.userID, context.requestID, ServerWork.liveMigrate)
         try await parts.database.write { transaction in
             guard let row = try stores.servers.server(server.id, transaction), !row.isDeleted else {
                 throw Self.notFound(server.id)
             }
-            guard let state = row.state.after(.workRequested(work)) else {
-                throw Self.invalidState(row, "os-migrateLive")
-            }
+            guard row.state.after(.workRequested(work)) != nil else { throw Self.invalidState(row, "os-migrateLive") }
             var migration = ServerMigration(
-                id: ledger.migration, number: try stores.migrations.nextNumber(transaction), of: row, kind: .live,
-                status: refusal == nil ? .accepted : .error, by: user, at: now)
-            migration.destinationHost = ledger.hostRequest.host
+                id: id, number: try stores.migrations.nextNumber(transaction), of: row, kind: .live, status: .error,
+                by: user, at: now)
+            migration.destinationHost = host
             try stores.migrations.insert(migration, transaction)
             try stores.actions.begin(
-                row.id, action: work.rawValue, event: work.eventName, request: ledger.requestID, user: user,
+                row.id, action: work.rawValue, event: work.eventName, request: request, user: user,
                 project: row.projectID, at: now, transaction)
-            if let refusal {
-                try stores.servers.setFault(row.id, ServerFault(refusal, at: now), transaction)
-                try stores.actions.finish(
-                    row.id, request: ledger.requestID, error: refusal, host: row.host, at: now, transaction)
-                return
-            }
-            guard try stores.servers.move(row, to: state, run: run, at: now, transaction) else {
-                throw Self.invalidState(row, "os-migrateLive")
-            }
-            try sagas.start(LiveMigrateServerSaga.self, id: run, ledger: ledger, in: transaction)
+            try stores.servers.setFault(row.id, ServerFault(refusal, at: now), transaction)
+            try stores.actions.finish(row.id, request: request, error: refusal, host: row.host, at: now, transaction)
         }
     }
 
@@ -160,7 +122,8 @@ extension ServerEngine {
         let (final, resources) = (
             request,
             ResourceRequest(
-                server.flavor, extraSpecs, imageBytes: image?.virtualSizeBytes ?? 0, isVolumeBacked: isVolumeBacked)
+                server.flavor, extraSpecs, imageProperties: request.imageProperties,
+                imageBytes: image?.virtualSizeBytes ?? 0, isVolumeBacked: isVolumeBacked)
         )
         try await parts.database.write { transaction in
             guard let row = try stores.servers.server(server.id, transaction), !row.isDeleted else {
@@ -288,7 +251,6 @@ extension ServerEngine {
             try stores.actions.begin(
                 id, action: call.action, event: nil, request: request, user: user, project: server.projectID, at: now,
                 transaction)
-            // Its run finds that at its next step, and unwinds.
             if case .abort = call {
                 try stores.migrations.setStatus(migration.id, .cancelled, at: now, transaction)
             }

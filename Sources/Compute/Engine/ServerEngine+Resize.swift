@@ -115,7 +115,9 @@ extension ServerEngine {
         let (run, migrationID): (SagaRunID, ServerMigrationID) = (parts.ids.next(), parts.ids.next())
         let (id, user, requestID) = (server.id, context.principal.userID, context.requestID)
         let grace = Int(parts.config.shutdownGrace.components.seconds)
-        let resources = ResourceRequest(flavor, extraSpecs, imageBytes: imageBytes, isVolumeBacked: isVolumeBacked)
+        let resources = ResourceRequest(
+            flavor, extraSpecs, imageProperties: request.imageProperties, imageBytes: imageBytes,
+            isVolumeBacked: isVolumeBacked)
         try await parts.database.write { transaction in
             guard let row = try stores.servers.server(id, transaction), !row.isDeleted else { throw Self.notFound(id) }
             guard let state = row.state.after(.workRequested(work)), let host = row.host, row.host == server.host else {

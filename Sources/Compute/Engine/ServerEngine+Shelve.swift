@@ -99,8 +99,8 @@ extension ServerEngine {
             server: id, requestID: context.requestID, owner: shelf?.actor ?? actor, image: shelf?.image,
             isOffloaded: server.state.vm == .shelvedOffloaded, hostRequest: request,
             resources: ResourceRequest(
-                server.flavor, extraSpecs, imageBytes: source?.virtualSizeBytes ?? 0,
-                isVolumeBacked: try await isVolumeBacked(server)))
+                server.flavor, extraSpecs, imageProperties: request.imageProperties,
+                imageBytes: source?.virtualSizeBytes ?? 0, isVolumeBacked: try await isVolumeBacked(server)))
         try await begin(.unshelve, on: id, for: context) { server, run, transaction in
             var final = ledger
             final.isOffloaded = server.state.vm == .shelvedOffloaded

@@ -134,13 +134,24 @@ extension ServerEngine {
             throw CloudError.conflict(
                 "Multiple possible networks found, use a Network ID to be more specific.", kind: "NetworkAmbiguous")
         }
-        guard let network = available.first else {
+        let network: NetworkID
+        if let found = available.first {
+            network = found.id
+        } else {
             // Upstream boots without a network unless one was asked for.
             guard isExplicit else { return [] }
-            throw CloudError.badRequest(
-                "Unable to automatically allocate a network for project \(context.projectID?.rawValue ?? "")",
-                kind: "UnableToAutoAllocateNetwork")
+            network = try await allocated(context)
         }
-        return [NetworkPlan(request: ServerPortRequest(network: network.id, securityGroups: groups))]
+        return [NetworkPlan(request: ServerPortRequest(network: network, securityGroups: groups))]
+    }
+
+    private func allocated(_ context: CallContext) async throws -> NetworkID {
+        do {
+            return try await parts.networks.ensureNetwork(for: context.principal)
+        } catch let reason as CloudError where [.conflict, .overQuota].contains(reason.code) {
+            throw CloudError.badRequest(
+                "Unable to automatically allocate a network for project \(context.projectID?.rawValue ?? ""): "
+                    + reason.message, kind: "UnableToAutoAllocateNetwork")
+        }
     }
 }

@@ -5,7 +5,10 @@ import PlacementContract
 
 extension ResourceRequest {
     /// What a server of this flavor asks placement for. `imageBytes` stands in for a root disk of size 0.
-    init(_ flavor: FlavorSnapshot, _ extraSpecs: [String: String], imageBytes: Int64, isVolumeBacked: Bool) {
+    init(
+        _ flavor: FlavorSnapshot, _ extraSpecs: [String: String], imageProperties: [String: String], imageBytes: Int64,
+        isVolumeBacked: Bool
+    ) {
         let imageGiB = Int((imageBytes + (1 << 30) - 1) >> 30)
         self.init(resources: flavor.resources(imageGiB: imageGiB, hasRootDisk: !isVolumeBacked))
         for (name, value) in extraSpecs {
@@ -17,7 +20,11 @@ extension ResourceRequest {
                 resources[String(name.dropFirst("resources:".count))] = amount == 0 ? nil : amount
             }
         }
-        requiredTraits.sort()
+        // nova: `traits_required`. An image forbids nothing.
+        for (name, value) in imageProperties where name.hasPrefix("trait:") && value == "required" {
+            requiredTraits.append(String(name.dropFirst("trait:".count)))
+        }
+        requiredTraits = Set(requiredTraits).sorted()
         forbiddenTraits.sort()
     }
 }

@@ -14,6 +14,9 @@ import TaskKit
 package enum ShelveServerSaga: Saga {
     package static let name: StaticString = "server.shelve"
     package static let deadline = Duration.seconds(7200)
+    package static func waits(_ parts: ComputeParts) -> Duration {
+        parts.config.powerTimeout * 3 + parts.config.shutdownGrace + parts.config.imageTimeout
+    }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID

@@ -9,6 +9,9 @@ import TaskKit
 package enum SoftDeleteServerSaga: Saga {
     package static let name: StaticString = "server.soft-delete"
     package static let deadline = Duration.seconds(900)
+    package static func waits(_ parts: ComputeParts) -> Duration {
+        parts.config.powerTimeout * 2 + parts.config.shutdownGrace
+    }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID

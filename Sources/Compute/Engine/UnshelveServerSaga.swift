@@ -14,6 +14,9 @@ import TaskKit
 package enum UnshelveServerSaga: Saga {
     package static let name: StaticString = "server.unshelve"
     package static let deadline = Duration.seconds(7200)
+    package static func waits(_ parts: ComputeParts) -> Duration {
+        parts.config.powerTimeout + parts.config.buildTimeout + parts.config.portUpTimeout
+    }
 
     package struct Ledger: Codable, Sendable {
         package var server: ServerID

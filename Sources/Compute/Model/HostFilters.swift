@@ -23,8 +23,6 @@ package struct HostRequest: Sendable, Codable, Equatable {
     package var excludedHosts: [String]?
     /// The one host that has its disks.
     package var disksOn: String?
-    /// The guest runs on meanwhile.
-    package var isLive: Bool?
 
     package init() {}
 }
@@ -67,7 +65,7 @@ package struct HostFilter: Sendable {
 
     /// In the order in which they are asked; the first refusal counts.
     package static let all: [HostFilter] = [
-        requestedHost, excludedHosts, localDisks, liveMigration, computeService, availabilityZone, imageProperties,
+        requestedHost, excludedHosts, localDisks, computeService, availabilityZone, imageProperties,
         aggregateExtraSpecs, sameHost, differentHost, groupAffinity, groupAntiAffinity, query,
     ]
 
@@ -84,11 +82,6 @@ package struct HostFilter: Sendable {
     static let localDisks = HostFilter("LocalDisks") { view, request, _ in
         guard let host = request.disksOn, host != view.host.host else { return nil }
         return "the disks of the server are on another host"
-    }
-
-    static let liveMigration = HostFilter("LiveMigration") { view, request, _ in
-        guard request.isLive == true, view.host.hypervisor.takesRunningGuests != true else { return nil }
-        return "its hypervisor does not take guests while they run"
     }
 
     static let computeService = HostFilter("ComputeService") { view, request, _ in

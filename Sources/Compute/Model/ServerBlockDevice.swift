@@ -14,12 +14,14 @@ package struct ServerBlockDevice: Sendable, Equatable {
 
     /// The life of a volume at a server. A disk of the host's own is `attached` from the beginning.
     package enum State: String, Sendable, CaseIterable {
-        /// Nothing is promised yet. Leaves by `reserved`, `buildFinished`, `given back`.
+        /// Nothing is promised yet. With the lease it becomes `attaching`, or `attached` where no host is asked; with
+        /// its server's build, `attached`; `releasing` when a host may have it open; otherwise its row goes.
         case reserving
-        /// The lease is there, the host is asked. Leaves by `attached`, `givenBack`.
+        /// The lease is there, the host is asked. Becomes `attached` when the host has it, `releasing` when nobody can
+        /// say; otherwise its row goes.
         case attaching
         case attached
-        /// Leaves by `givenBack` when the host has closed the volume, by `kept` when the guest does not let it go.
+        /// Its row goes when the host has closed the volume; `attached` again when the guest does not let it go.
         case detaching
         /// No run cares any more; the reconciler ends the lease as soon as no host can have the volume open.
         case releasing

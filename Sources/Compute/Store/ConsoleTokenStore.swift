@@ -37,11 +37,9 @@ package struct ConsoleTokenStore: Sendable {
              WHERE token_hash = \(hash)
             """
         ) { row -> ConsoleGrant? in
-            guard let kind = ConsoleKind(rawValue: row.text(1)), let endpoint = Self.endpoint(row.text(4)) else {
-                return nil
-            }
+            guard let endpoint = Self.endpoint(row.text(4)) else { return nil }
             return ConsoleGrant(
-                server: row.id(0), kind: kind, type: row.text(2), host: row.text(3), endpoint: endpoint,
+                server: row.id(0), kind: try row.word(1), type: row.text(2), host: row.text(3), endpoint: endpoint,
                 expiresAt: row.timestamp(5))
         }.flatMap { $0 }
     }

@@ -113,7 +113,7 @@ package struct HostStore: Sendable {
     }
 }
 
-/// `HypervisorInfo` in a TEXT column.
+/// `HypervisorInfo` in a TEXT column, without the traits: those are placement's.
 enum HypervisorText {
     static func text(_ info: HypervisorInfo) -> String {
         var writer = JSONWriter()
@@ -128,7 +128,7 @@ enum HypervisorText {
         writer.field("cpuInfo", info.cpuInfo)
         writer.field("hostAddress", info.hostAddress)
         if let initiator = info.initiator { writer.field("initiator", initiator) }
-        if info.takesRunningGuests == true { writer.field("takesRunningGuests", true) }
+        if let load = info.loadAverage { writer.field("loadAverage", .array(load.map(JSON.double))) }
         writer.endObject()
         return writer.string()
     }
@@ -142,7 +142,13 @@ enum HypervisorText {
             virtualizationType: string("virtualizationType"), vcpus: number("vcpus"), memoryMiB: number("memoryMiB"),
             diskGiB: number("diskGiB"), cpuInfo: string("cpuInfo"), hostAddress: string("hostAddress"),
             initiator: json["initiator"]?.string)
-        if json["takesRunningGuests"] == true { info.takesRunningGuests = true }
+        info.loadAverage = json["loadAverage"]?.array?.compactMap { number in
+            switch number {
+            case .double(let value): value
+            case .int(let value): Double(value)
+            default: nil
+            }
+        }
         return info
     }
 }

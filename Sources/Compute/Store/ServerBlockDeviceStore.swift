@@ -17,10 +17,10 @@ package struct ServerBlockDeviceStore: Sendable {
         saga_run, host, created_at, updated_at
         """
 
-    private static func device(_ row: any Row) -> ServerBlockDevice {
+    private static func device(_ row: any Row) throws -> ServerBlockDevice {
         var device = ServerBlockDevice(
-            id: row.id(0), server: row.id(1), source: .init(rawValue: row.text(2)) ?? .blank,
-            destination: .init(rawValue: row.text(3)) ?? .local, state: State(rawValue: row.text(17)) ?? .releasing,
+            id: row.id(0), server: row.id(1), source: try row.word(2),
+            destination: try row.word(3), state: try row.word(17),
             at: row.timestamp(20))
         device.sourceID = row.textOrNil(4)
         device.volume = row.idOrNil(5)
@@ -57,8 +57,7 @@ package struct ServerBlockDeviceStore: Sendable {
         ofServers servers: [ServerID], _ transaction: any Transaction
     ) throws -> [ServerID: [ServerBlockDevice]] {
         var found: [ServerBlockDevice] = []
-        for start in stride(from: 0, to: servers.count, by: 500) {
-            let part = servers[start..<min(start + 500, servers.count)]
+        for part in servers.slices() {
             found += try transaction.query(
                 """
                 SELECT \(Self.columns) FROM server_block_devices WHERE server_id IN \(list: part)
@@ -91,7 +90,7 @@ package struct ServerBlockDeviceStore: Sendable {
 
     /// Volumes whose lease waits for its end, and those that something has been done to since before `limit`.
     package func unsettled(since limit: Timestamp, _ transaction: any Transaction) throws -> [ServerBlockDevice] {
-        try transaction.query(
+        try transaction.readable(
             """
             SELECT \(Self.columns) FROM server_block_devices
              WHERE state = 'releasing'
@@ -102,7 +101,7 @@ package struct ServerBlockDeviceStore: Sendable {
 
     /// Volumes that servers have, and that nothing was done to since `limit`.
     package func attached(before limit: Timestamp, _ transaction: any Transaction) throws -> [ServerBlockDevice] {
-        try transaction.query(
+        try transaction.readable(
             """
             SELECT \(Self.columns) FROM server_block_devices
              WHERE state = 'attached' AND saga_run IS NULL AND attachment_id IS NOT NULL AND updated_at < \(limit)
@@ -112,7 +111,7 @@ package struct ServerBlockDeviceStore: Sendable {
 
     /// Volumes of servers that have ended, and that nothing is being done to.
     package func leftBehind(_ transaction: any Transaction) throws -> [ServerBlockDevice] {
-        try transaction.query(
+        try transaction.readable(
             """
             SELECT \(Self.columns) FROM server_block_devices
              WHERE state <> 'releasing' AND volume_id IS NOT NULL
@@ -124,8 +123,7 @@ package struct ServerBlockDeviceStore: Sendable {
     /// Which of these leases a server still has.
     package func known(_ attachments: [String], _ transaction: any Transaction) throws -> Set<String> {
         var found: Set<String> = []
-        for start in stride(from: 0, to: attachments.count, by: 500) {
-            let part = attachments[start..<min(start + 500, attachments.count)]
+        for part in attachments.slices() {
             let sql: SQL =
                 "SELECT attachment_id FROM server_block_devices WHERE attachment_id IN \(list: part)"
             try transaction.forEach(sql) { found.insert($0.text(0)) }

@@ -8,9 +8,9 @@ package struct ServerGroupStore: Sendable {
 
     private static let columns: SQL = "id, name, policy, maximum_per_host, project_id, user_id"
 
-    private static func group(_ row: any Row) -> ServerGroup {
+    private static func group(_ row: any Row) throws -> ServerGroup {
         ServerGroup(
-            id: row.id(0), name: row.text(1), policy: ServerGroup.Policy(rawValue: row.text(2)) ?? .affinity,
+            id: row.id(0), name: row.text(1), policy: try row.word(2),
             maximumPerHost: row.intOrNil(3), projectID: row.id(4), userID: row.id(5), members: [])
     }
 
@@ -39,8 +39,7 @@ package struct ServerGroupStore: Sendable {
         sql += "ORDER BY created_at, id LIMIT \(limit) OFFSET \(offset)"
         var groups = try transaction.query(sql, Self.group)
         var members: [ServerGroupID: [ServerID]] = [:]
-        for start in stride(from: 0, to: groups.count, by: 500) {
-            let part = groups[start..<min(start + 500, groups.count)].map(\.id)
+        for part in groups.map(\.id).slices() {
             try transaction.forEach(
                 """
                 SELECT group_id, server_id FROM server_group_members WHERE group_id IN \(list: part)

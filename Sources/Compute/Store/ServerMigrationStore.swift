@@ -16,13 +16,13 @@ package struct ServerMigrationStore: Sendable {
 
     private static func migration(_ row: any Row) throws -> ServerMigration {
         ServerMigration(
-            id: row.id(0), number: row.int64(1), server: row.id(2), kind: .init(rawValue: row.text(3)) ?? .migration,
-            status: Status(rawValue: row.text(4)) ?? .error, sourceHost: row.textOrNil(5),
+            id: row.id(0), number: row.int64(1), server: row.id(2), kind: try row.word(3),
+            status: try row.word(4), sourceHost: row.textOrNil(5),
             sourceNode: row.textOrNil(6), destinationHost: row.textOrNil(7), destinationNode: row.textOrNil(8),
             destinationAddress: row.textOrNil(9),
             oldFlavor: try JSONValueDecoder.decode(FlavorSnapshot.self, from: row.text(10)),
             newFlavor: try JSONValueDecoder.decode(FlavorSnapshot.self, from: row.text(11)),
-            oldState: VMState(rawValue: row.text(12)) ?? .active, userID: row.id(13), projectID: row.id(14),
+            oldState: try row.word(12), userID: row.id(13), projectID: row.id(14),
             createdAt: row.timestamp(15), updatedAt: row.timestampOrNil(16))
     }
 
@@ -93,8 +93,7 @@ package struct ServerMigrationStore: Sendable {
     package func settled(_ ids: [String], _ transaction: any Transaction) throws -> [ServerMigrationID] {
         let ended = Status.allCases.filter(\.hasEnded).map(\.rawValue)
         var found: [ServerMigrationID] = []
-        for start in stride(from: 0, to: ids.count, by: 500) {
-            let part = ids[start..<min(start + 500, ids.count)]
+        for part in ids.slices() {
             found += try transaction.query(
                 """
                 SELECT id FROM server_migrations

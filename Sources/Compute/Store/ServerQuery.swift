@@ -166,10 +166,11 @@ package struct ServerQuery: Sendable {
     /// What has a tag is few, so it is looked up; what has not is many, so each row is asked.
     private var tagConditions: SQL {
         var sql: SQL = ""
-        let having: SQL = "id IN (SELECT server_id FROM server_tags WHERE tag"
         let own: SQL = "FROM server_tags WHERE server_tags.server_id = servers.id AND tag IN"
-        for tag in Set(tagsAll).sorted() { sql += "AND \(having) = \(tag))" }
-        if !tagsAny.isEmpty { sql += "AND \(having) IN \(list: tagsAny))" }
+        if !tagsAll.isEmpty {
+            sql += "AND id IN (\(SQL.keys("server_id", of: "server_tags", withAll: tagsAll, in: "tag")))"
+        }
+        if !tagsAny.isEmpty { sql += "AND id IN (SELECT server_id FROM server_tags WHERE tag IN \(list: tagsAny))" }
         if !tagsNotAll.isEmpty {
             sql += "AND (SELECT COUNT(*) \(own) \(list: tagsNotAll)) < \(Set(tagsNotAll).count)"
         }
@@ -205,7 +206,7 @@ package struct ServerQuery: Sendable {
         }
         var servers: [Server] = []
         servers.reserveCapacity(min(limit.map { $0 + 1 } ?? 64, 1024))
-        try transaction.forEach("SELECT \(ServerStore.columns) \(found)") { servers.append(ServerStore.server($0)) }
+        try transaction.forEach("SELECT \(ServerStore.columns) \(found)") { servers.append(try ServerStore.server($0)) }
         return servers
     }
 
@@ -225,10 +226,9 @@ package struct ServerQuery: Sendable {
                 return limit.map { ids.count <= $0 } ?? true
             })
         var servers: [ServerID: Server] = [:]
-        for start in stride(from: 0, to: ids.count, by: 500) {
-            let part = ids[start..<min(start + 500, ids.count)]
+        for part in ids.slices() {
             try transaction.forEach("SELECT \(ServerStore.columns) FROM servers WHERE id IN \(list: part)") { row in
-                let server = ServerStore.server(row)
+                let server = try ServerStore.server(row)
                 servers[server.id] = server
             }
         }

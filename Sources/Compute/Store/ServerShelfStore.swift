@@ -83,8 +83,8 @@ package struct ServerShelfStore: Sendable {
 
     package func softDeleted(_ server: ServerID, _ transaction: any Transaction) throws -> VMState? {
         try transaction.first("SELECT vm_state FROM server_soft_deletions WHERE server_id = \(server)") {
-            VMState(rawValue: $0.text(0))
-        } ?? nil
+            try $0.word(0)
+        }
     }
 
     package func forgetSoftDeletion(of server: ServerID, _ transaction: any Transaction) throws {

@@ -19,12 +19,12 @@ package struct ServerStore: Sendable {
         created_at, updated_at, launched_at, terminated_at, is_deleted, user_data
         """
 
-    static func server(_ row: any Row) -> Server {
+    static func server(_ row: any Row) throws -> Server {
         Server(
             id: row.id(0), number: row.int64(1), projectID: row.id(2), userID: row.id(3), name: row.text(4),
             hostname: row.text(5), description: row.textOrNil(6),
-            state: ServerState(vm(row.text(7)), row.textOrNil(8).flatMap(ServerTask.init(rawValue:))),
-            power: PowerState(rawValue: row.int(9)) ?? .noState, sagaRun: row.idOrNil(10), host: row.textOrNil(11),
+            state: ServerState(try row.word(7), try row.wordOrNil(8)),
+            power: try row.word(9), sagaRun: row.idOrNil(10), host: row.textOrNil(11),
             hypervisorHostname: row.textOrNil(12), zone: row.textOrNil(13), pinnedZone: row.textOrNil(14),
             reservationID: row.text(15), launchIndex: row.int(16), imageID: row.idOrNil(17),
             imageProperties: row.text(18),
@@ -40,8 +40,6 @@ package struct ServerStore: Sendable {
             createdAt: row.timestamp(42), updatedAt: row.timestamp(43), launchedAt: row.timestampOrNil(44),
             terminatedAt: row.timestampOrNil(45), isDeleted: row.bool(46), userData: row.textOrNil(47))
     }
-
-    private static func vm(_ text: String) -> VMState { VMState(rawValue: text) ?? .error }
 
     /// What a server has beside what every list shows.
     package struct Extras: Sendable {
@@ -144,8 +142,7 @@ package struct ServerStore: Sendable {
 
     package func fates(of ids: [ServerID], _ transaction: any Transaction) throws -> [Fate] {
         var fates: [ServerID: Fate] = [:]
-        for start in stride(from: 0, to: ids.count, by: 500) {
-            let part = ids[start..<min(start + 500, ids.count)]
+        for part in ids.slices() {
             try transaction.forEach(
                 "SELECT id, is_deleted, host, saga_run FROM servers WHERE id IN \(list: part.map(\.rawValue))"
             ) { row in
@@ -161,7 +158,7 @@ package struct ServerStore: Sendable {
 
     /// Living servers that a run has held since before `limit`, or that are in the middle of something without a run.
     package func unattended(since limit: Timestamp, _ transaction: any Transaction) throws -> [Server] {
-        try transaction.query(
+        try transaction.readable(
             """
             SELECT \(Self.columns) FROM servers
              WHERE is_deleted = 0 AND updated_at < \(limit) AND (saga_run IS NOT NULL OR task_state IS NOT NULL)

@@ -10,9 +10,6 @@ package protocol IdentityService: Sendable {
     /// Whether the project exists (enabled or not); quotas and RBAC entries refer to it.
     func projectExists(_ id: ProjectID) async throws -> Bool
 
-    /// Names for display, such as server owners on an operator's list. Unknown ids are left out.
-    func projectNames(_ ids: [ProjectID]) async throws -> [ProjectID: String]
-
     /// What a request that is signed with `accessKey` is checked against, and who it then is: never with more rights than
     /// who made the key had then, and its user has now. Nil: there is no such key, or it means nothing any more.
     func ec2Secret(accessKey: String) async throws -> EC2Secret?

@@ -14,7 +14,6 @@ struct AccessResolver: Sendable {
     let applicationCredentials = ApplicationCredentialStore()
     let trusts = TrustStore()
     let oauth = OAuthStore()
-    let credentials = CredentialStore()
     let tokens = TokenStore()
     let federated = FederatedUserStore()
     let groups = GroupStore()
@@ -97,7 +96,7 @@ struct AccessResolver: Sendable {
             delegation.applicationCredential = found
         }
         if let id = payload.credentialID {
-            guard let found = try credentials.find(id, tx), found.userID == payload.userID,
+            guard let found = try CredentialStore.holder(of: id, tx), found.userID == payload.userID,
                 found.type == EC2Credential.type, let project = found.projectID, payload.scope == .project(project),
                 found.bounds.applicationCredentialID == delegation.applicationCredential?.id
             else { throw IdentityError.unauthorized }

@@ -31,13 +31,14 @@ package struct CredentialChange: Sendable {
 package struct CredentialEngine: Sendable {
     let database: IdentityDatabase
     let ids: IDSource
-    private let store = CredentialStore()
+    private let store: CredentialStore
     private let users = UserStore()
     private let projects = ProjectStore()
     private let binder = CredentialBinder()
 
-    init(database: IdentityDatabase, ids: IDSource) {
+    init(database: IdentityDatabase, store: CredentialStore, ids: IDSource) {
         self.database = database
+        self.store = store
         self.ids = ids
     }
 

@@ -8,13 +8,14 @@ import PolicyKit
 package struct EC2CredentialEngine: Sendable {
     let database: IdentityDatabase
     let ids: IDSource
-    private let store = CredentialStore()
+    private let store: CredentialStore
     private let users = UserStore()
     private let projects = ProjectStore()
     private let binder = CredentialBinder()
 
-    init(database: IdentityDatabase, ids: IDSource) {
+    init(database: IdentityDatabase, store: CredentialStore, ids: IDSource) {
         self.database = database
+        self.store = store
         self.ids = ids
     }
 

@@ -15,11 +15,15 @@ package struct EC2TokenEngine: Sendable {
     private let clock: WallClock
     private let tokens: TokenEngine
     private let cache = EC2SecretCache(size: cacheSize)
-    private let store = CredentialStore()
+    private let store: CredentialStore
     private let resolver = AccessResolver()
 
-    init(database: IdentityDatabase, config: IdentityConfig, clock: WallClock, tokens: TokenEngine) {
+    init(
+        database: IdentityDatabase, store: CredentialStore, config: IdentityConfig, clock: WallClock,
+        tokens: TokenEngine
+    ) {
         self.database = database
+        self.store = store
         self.config = config
         self.clock = clock
         self.tokens = tokens

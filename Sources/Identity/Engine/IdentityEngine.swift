@@ -36,10 +36,12 @@ package struct IdentityEngine: IdentityService {
     let ids: IDSource
     private let projectStore = ProjectStore()
 
-    /// `directory` is asked about users of domains whose configuration says so; without one they cannot sign in.
+    /// `credentialKeys` seal what credentials hold: the first one seals, all open. `directory` is asked about users of
+    /// domains whose configuration says so; without one they cannot sign in.
     package init(
-        database: any Database, config: IdentityConfig = IdentityConfig(), clock: WallClock, ids: IDSource,
-        directory: (any UserDirectory)? = nil, issuers: TokenIssuers = TokenIssuers()
+        database: any Database, credentialKeys: [FernetKey], config: IdentityConfig = IdentityConfig(),
+        clock: WallClock, ids: IDSource, directory: (any UserDirectory)? = nil,
+        issuers: TokenIssuers = TokenIssuers()
     ) {
         let database = IdentityDatabase(database)
         let hasher = PasswordHasher(threads: config.passwordThreads, cost: config.passwordCost)
@@ -49,11 +51,13 @@ package struct IdentityEngine: IdentityService {
             database: database, verifier: verifier, policy: PasswordPolicy(config), clock: clock,
             directory: directories)
         let keys = KeyRepository(database: database, clock: clock)
+        let credentialStore = CredentialStore(keyring: CredentialKeyring(credentialKeys, clock: clock))
         let model: LimitModel = config.limitsAreHierarchical ? .strictTwoLevel : .flat
         self.database = database
         self.ids = ids
         tokens = TokenEngine(
-            database: database, config: config, clock: clock, keys: keys, verifier: verifier, login: login)
+            database: database, config: config, clock: clock, keys: keys, verifier: verifier, login: login,
+            credentials: credentialStore)
         reach = ReachEngine(database: database)
         users = UserEngine(database: database, hasher: hasher, login: login, clock: clock, ids: ids)
         groups = GroupEngine(database: database, ids: ids)
@@ -66,9 +70,10 @@ package struct IdentityEngine: IdentityService {
         catalog = CatalogEngine(database: database, ids: ids)
         applicationCredentials = ApplicationCredentialEngine(
             database: database, hasher: hasher, clock: clock, ids: ids)
-        credentials = CredentialEngine(database: database, ids: ids)
-        ec2Credentials = EC2CredentialEngine(database: database, ids: ids)
-        ec2Tokens = EC2TokenEngine(database: database, config: config, clock: clock, tokens: tokens)
+        credentials = CredentialEngine(database: database, store: credentialStore, ids: ids)
+        ec2Credentials = EC2CredentialEngine(database: database, store: credentialStore, ids: ids)
+        ec2Tokens = EC2TokenEngine(
+            database: database, store: credentialStore, config: config, clock: clock, tokens: tokens)
         limits = LimitEngine(database: database, ids: ids, model: model)
         trusts = TrustEngine(database: database, clock: clock, ids: ids)
         oauth = OAuthEngine(database: database, config: config, clock: clock, ids: ids)
@@ -81,7 +86,7 @@ package struct IdentityEngine: IdentityService {
             ids: ids)
         keeper = IdentityKeeper(
             database: database, keys: keys, keyLifetime: KeyRepository.lifetime(config), clock: clock,
-            directories: directories, users: users, federatedSignIn: federatedSignIn)
+            directories: directories, credentials: credentialStore, users: users, federatedSignIn: federatedSignIn)
     }
 
     // MARK: IdentityService
@@ -94,10 +99,6 @@ package struct IdentityEngine: IdentityService {
         try await database.read { try projectStore.find(id, $0) != nil }
     }
 
-    package func projectNames(_ ids: [ProjectID]) async throws -> [ProjectID: String] {
-        try await database.read { try projectStore.names(ids, $0) }
-    }
-
     package func ec2Secret(accessKey: String) async throws -> EC2Secret? {
         try await ec2Tokens.secret(accessKey: accessKey)
     }
@@ -106,6 +107,7 @@ package struct IdentityEngine: IdentityService {
 /// Identity's housekeeping.
 package struct IdentityKeeper: Service {
     private static let interval: Duration = .seconds(300)
+    private static let sealedAtOnce = 500
 
     package let name = "identity-keeper"
     private let database: IdentityDatabase
@@ -113,6 +115,7 @@ package struct IdentityKeeper: Service {
     private let keyLifetime: Duration
     private let clock: WallClock
     private let directories: DirectoryEngine?
+    private let credentials: CredentialStore
     private let users: UserEngine
     private let federatedSignIn: FederatedSignIn
     private let tokens = TokenStore()
@@ -122,9 +125,11 @@ package struct IdentityKeeper: Service {
 
     init(
         database: IdentityDatabase, keys: KeyRepository, keyLifetime: Duration, clock: WallClock,
-        directories: DirectoryEngine?, users: UserEngine, federatedSignIn: FederatedSignIn
+        directories: DirectoryEngine?, credentials: CredentialStore, users: UserEngine,
+        federatedSignIn: FederatedSignIn
     ) {
         self.database = database
+        self.credentials = credentials
         self.federatedSignIn = federatedSignIn
         self.users = users
         self.keys = keys
@@ -148,6 +153,9 @@ package struct IdentityKeeper: Service {
 
     /// One round; may be repeated at any time.
     package func pass() async throws {
+        while try await database.read({ try CredentialStore.hasPlain($0) }) {
+            try await database.note { [credentials] in try credentials.sealPlain(limit: Self.sealedAtOnce, $0) }
+        }
         try await keys.rotate(after: keyLifetime)
         let now = clock.now()
         let hasOld = try await database.read { try tokens.hasExpired(before: now, $0) }

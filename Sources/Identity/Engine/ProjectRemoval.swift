@@ -13,7 +13,6 @@ struct ProjectRemoval: Sendable {
     private let roles = RoleStore()
     private let assignments = AssignmentStore()
     private let applicationCredentials = ApplicationCredentialStore()
-    private let credentials = CredentialStore()
     private let limits = LimitStore()
     private let trusts = TrustStore()
     private let oauth = OAuthStore()
@@ -58,7 +57,7 @@ struct ProjectRemoval: Sendable {
     private func remove(_ project: Project, _ tx: any Transaction) throws {
         try assignments.deleteAll(on: .project(project.id), tx)
         try applicationCredentials.deleteAll(on: project.id, tx)
-        try credentials.deleteAll(on: project.id, tx)
+        try CredentialStore.deleteAll(on: project.id, tx)
         try limits.deleteAll(ownedBy: project.id.rawValue, tx)
         try trusts.deleteAll(on: project.id, tx)
         try oauth.deleteAll(on: project.id, tx)

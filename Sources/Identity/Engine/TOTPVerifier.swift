@@ -53,13 +53,15 @@ package enum TOTP {
 /// Checks passcodes against the user's credentials of type `totp`.
 struct TOTPVerifier: Sendable {
     private let database: IdentityDatabase
+    private let store: CredentialStore
     private let clock: WallClock
     private let windows: Int
     private let resolver = AccessResolver()
     private let used = UsedPasscodes()
 
-    init(database: IdentityDatabase, clock: WallClock, windows: Int) {
+    init(database: IdentityDatabase, store: CredentialStore, clock: WallClock, windows: Int) {
         self.database = database
+        self.store = store
         self.clock = clock
         self.windows = windows
     }
@@ -67,7 +69,7 @@ struct TOTPVerifier: Sendable {
     /// Throws `.unauthorized` for a wrong passcode, for one that was used, and after too many wrong ones. `proven` is who
     /// has shown a password.
     func check(_ reference: AuthRequest.UserReference, _ passcode: Secret, proven: UserID?) async throws -> UserID {
-        let (resolver, store, now) = (resolver, CredentialStore(), clock.now())
+        let (resolver, store, now) = (resolver, store, clock.now())
         let found = try await database.read { tx -> (UserID, [String])? in
             guard let user = try resolver.find(reference, tx) else { return nil }
             return (user.id, try store.list(user: user.id, type: "totp", tx).map(\.blob))

@@ -21,7 +21,7 @@ package struct TokenEngine: Sendable {
 
     init(
         database: IdentityDatabase, config: IdentityConfig, clock: WallClock, keys: KeyRepository,
-        verifier: PasswordVerifier, login: PasswordLogin
+        verifier: PasswordVerifier, login: PasswordLogin, credentials: CredentialStore
     ) {
         self.database = database
         self.config = config
@@ -30,7 +30,7 @@ package struct TokenEngine: Sendable {
         self.verifier = verifier
         self.login = login
         oauth = OAuthVerifier(database: database, clock: clock)
-        totp = TOTPVerifier(database: database, clock: clock, windows: config.passcodeWindows)
+        totp = TOTPVerifier(database: database, store: credentials, clock: clock, windows: config.passcodeWindows)
         cache = TokenCache(size: config.tokenCacheSize)
     }
 

@@ -16,7 +16,6 @@ package struct UserEngine: Sendable {
     private let projects = ProjectStore()
     private let assignments = AssignmentStore()
     private let applicationCredentials = ApplicationCredentialStore()
-    private let credentials = CredentialStore()
     private let trusts = TrustStore()
     private let oauth = OAuthStore()
     private let configs = DomainConfigStore()
@@ -153,7 +152,7 @@ package struct UserEngine: Sendable {
     func remove(_ id: UserID, _ tx: any Transaction) throws {
         try assignments.deleteAll(of: .user(id), tx)
         try applicationCredentials.deleteAll(of: id, tx)
-        try credentials.deleteAll(of: id, tx)
+        try CredentialStore.deleteAll(of: id, tx)
         try trusts.deleteAll(of: id, tx)
         try oauth.deleteAll(of: id, tx)
         try users.delete(id, tx)

@@ -36,6 +36,14 @@ package struct CredentialBounds: Sendable, Equatable {
     }
 }
 
+/// Whose a credential is and what it may do.
+struct CredentialHolder: Sendable {
+    let userID: UserID
+    let projectID: ProjectID?
+    let type: String
+    let bounds: CredentialBounds
+}
+
 /// An access key and its secret, as the blob of a credential of type `ec2` holds them.
 package struct EC2Credential: Sendable {
     package static let type = "ec2"
@@ -47,7 +55,7 @@ package struct EC2Credential: Sendable {
     package var accessKey: String
     package var secret: Secret
     package var trustID: String?
-    /// It depends on something that this cloud does not have, such as a trust, and so gives nothing.
+    /// Its blob says that it depends on what no key of this cloud does, such as a trust, and so it gives nothing.
     var isForeign: Bool
 
     /// Nil for a credential of another type and for a blob that is none of an access key.

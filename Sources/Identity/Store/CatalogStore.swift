@@ -140,11 +140,8 @@ struct CatalogStore: Sendable {
     }
 
     private static func endpoint(_ row: any Row) throws -> Endpoint {
-        guard let interface = Endpoint.Interface(rawValue: row.text(3)) else {
-            throw CloudError(.bug, "An endpoint cannot be read.", cause: "interface of \(row.text(0))")
-        }
-        return Endpoint(
-            id: row.id(0), serviceID: row.id(1), regionID: row.idOrNil(2), interface: interface,
+        Endpoint(
+            id: row.id(0), serviceID: row.id(1), regionID: row.idOrNil(2), interface: try row.word(3),
             url: EndpointURL(stored: row.text(4)), isEnabled: row.bool(5), extras: try Extras(column: row.text(6)))
     }
 }

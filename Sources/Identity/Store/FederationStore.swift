@@ -188,10 +188,7 @@ struct FederationStore: Sendable {
     }
 
     private static func mapping(_ row: any Row) throws -> FederationMapping {
-        guard let version = FederationMapping.Version(rawValue: row.text(2)) else {
-            throw CloudError(.bug, "A mapping cannot be read.", cause: "version of \(row.text(0))")
-        }
-        return try FederationMapping(id: row.id(0), rules: try JSONReader.read(row.text(1)), version: version)
+        try FederationMapping(id: row.id(0), rules: try JSONReader.read(row.text(1)), version: try row.word(2))
     }
 
     private static func serviceProvider(_ row: any Row) -> ServiceProvider {

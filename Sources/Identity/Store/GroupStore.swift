@@ -17,7 +17,7 @@ struct GroupStore: Sendable {
     }
 
     func groups(_ ids: [GroupID], _ tx: any Transaction) throws -> [Group] {
-        try ids.slices(of: 500).flatMap { slice in
+        try ids.slices().flatMap { slice in
             try tx.query("SELECT \(Self.columns) FROM identity_groups WHERE id IN \(list: slice)", Self.group)
         }
     }
@@ -91,7 +91,7 @@ struct GroupStore: Sendable {
 
     func memberIDs(of groups: [GroupID], _ tx: any Transaction) throws -> [GroupID: [UserID]] {
         var members: [GroupID: [UserID]] = [:]
-        for slice in groups.slices(of: 500) {
+        for slice in groups.slices() {
             try tx.forEach(
                 "SELECT group_id, user_id FROM identity_group_members WHERE group_id IN \(list: slice) ORDER BY user_id"
             ) { row in members[row.id(0), default: []].append(row.id(1)) }
@@ -103,12 +103,5 @@ struct GroupStore: Sendable {
         Group(
             id: row.id(0), domainID: row.id(1), name: row.text(2), description: row.text(3),
             extras: try Extras(column: row.text(4)), directoryID: row.textOrNil(5))
-    }
-}
-
-extension Array {
-    /// The elements in pieces that fit into one statement's binds.
-    func slices(of count: Int) -> [ArraySlice<Element>] {
-        stride(from: 0, to: self.count, by: count).map { self[$0..<Swift.min($0 + count, self.count)] }
     }
 }

@@ -9,6 +9,6 @@ package enum IdentityMigrations {
         M0007EC2Credentials.migration,
         M0008Trusts.migration, M0009Passwords.migration, M0010EndpointFilters.migration, M0011OAuth1.migration,
         M0012DomainConfig.migration, M0013Federation.migration, M0014Directories.migration, M0015Activity.migration,
-        M0016FederatedUsers.migration, M0017ListIndexes.migration,
+        M0016FederatedUsers.migration, M0017ListIndexes.migration, M0018SealedCredentials.migration,
     ]
 }

@@ -62,7 +62,7 @@ extension ListRange {
         isWanted: (Element) -> Bool = { _ in true }, _ map: (any Row) throws -> Element
     ) throws -> ListPart<Element> {
         var wanted = conditions
-        if hasNames { for test in names { wanted += "AND \(test.condition)" } }
+        if hasNames { wanted += "AND \(SQL.all(names.map(\.condition)))" }
         var keys = [PageOrder.Key("id", isText: true, isDescending: isDescending)]
         if hasNames, !sortsByID { keys.insert(.init("name_key", isText: true, isDescending: isDescending), at: 0) }
         let order = PageOrder(keys)

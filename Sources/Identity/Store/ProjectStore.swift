@@ -78,11 +78,8 @@ struct ProjectStore: Sendable {
     }
 
     private static func having(all tags: [String]) -> SQL {
-        var sql: SQL = "(1 = 1"
-        for tag in Set(tags).sorted() {
-            sql += "AND id IN (SELECT project_id FROM identity_project_tags WHERE tag = \(tag))"
-        }
-        return sql + ")"
+        guard !tags.isEmpty else { return "(1 = 1)" }
+        return "(id IN (\(SQL.keys("project_id", of: "identity_project_tags", withAll: tags, in: "tag"))))"
     }
 
     /// In the order of their names.
@@ -92,21 +89,11 @@ struct ProjectStore: Sendable {
 
     func projects(_ ids: [ProjectID], _ tx: any Transaction) throws -> [Project] {
         var found: [Project] = []
-        for slice in ids.slices(of: 500) {
+        for slice in ids.slices() {
             found += try tx.query(
                 "SELECT \(Self.columns) FROM identity_projects WHERE id IN \(list: slice)", Self.project)
         }
         return try withTags(found, tx)
-    }
-
-    func names(_ ids: [ProjectID], _ tx: any Transaction) throws -> [ProjectID: String] {
-        var names: [ProjectID: String] = [:]
-        for slice in ids.slices(of: 500) {
-            try tx.forEach("SELECT id, name FROM identity_projects WHERE id IN \(list: slice)") { row in
-                names[row.id(0)] = row.text(1)
-            }
-        }
-        return names
     }
 
     /// Voids every token for the project, or of the domain's users and projects, that was issued before `time`.
@@ -174,7 +161,7 @@ struct ProjectStore: Sendable {
         var layer = [id]
         while !layer.isEmpty, found.count < 100_000 {
             var below: [Project] = []
-            for slice in layer.slices(of: 500) {
+            for slice in layer.slices() {
                 below += try tx.query(
                     """
                     SELECT \(Self.columns) FROM identity_projects WHERE parent_id IN \(list: slice)
@@ -204,7 +191,7 @@ struct ProjectStore: Sendable {
 
     private func withTags(_ projects: [Project], _ tx: any Transaction) throws -> [Project] {
         var tags: [ProjectID: [String]] = [:]
-        for slice in projects.slices(of: 500) {
+        for slice in projects.slices() {
             try tx.forEach(
                 """
                 SELECT project_id, tag FROM identity_project_tags WHERE project_id IN \(list: slice.map(\.id))

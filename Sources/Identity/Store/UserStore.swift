@@ -27,7 +27,7 @@ struct UserStore: Sendable {
     }
 
     func users(_ ids: [UserID], _ tx: any Transaction) throws -> [User] {
-        try ids.slices(of: 500).flatMap { slice in
+        try ids.slices().flatMap { slice in
             try tx.query("SELECT \(Self.columns) FROM identity_users WHERE id IN \(list: slice)", Self.user)
         }
     }

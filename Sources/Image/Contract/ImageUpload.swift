@@ -32,8 +32,9 @@ package struct ImageUploadDraft: Sendable, Codable, Equatable {
 package protocol ImageUpload: Sendable {
     /// Makes the image, `queued` and without bytes, with quota and policy of `principal`.
     func ensureImage(_ id: ImageID, _ draft: ImageUploadDraft, for principal: Principal) async throws -> ImageInfo
-    /// Reads the file at `path` into the image, which is `active` when this returns.
-    func upload(_ id: ImageID, from path: String, for principal: Principal) async throws
+    /// Reads the file at `path` into the image, which is `active` when this returns. Waits for an upload that is under
+    /// way for `limit` at most.
+    func upload(_ id: ImageID, from path: String, limit: Duration, for principal: Principal) async throws
     /// Takes the image back when its bytes never came. Not an error when it is gone.
     func discard(_ id: ImageID, for principal: Principal) async throws
     /// Deletes an image that another service made, with its bytes. Not an error when it is gone.

@@ -63,13 +63,18 @@ package struct InProcessImages: ImageService, ImageSource, ImageUpload {
         return made
     }
 
-    package func upload(_ id: ImageID, from path: String, for principal: Principal) async throws {
+    package func upload(_ id: ImageID, from path: String, limit: Duration, for principal: Principal) async throws {
         let context = context(principal, .uploadImage)
+        let end = ContinuousClock.now + limit
         // An upload that a dead process began is given up by the reconciler.
         while let image = try await engine.image(id, for: principal), image.status != "queued" {
             if image.status == "active" { return }
             guard image.status == "saving" else {
                 throw CloudError.conflict("Image \(id) is \(image.status): it takes no data.")
+            }
+            guard ContinuousClock.now < end else {
+                throw CloudError(
+                    .unavailable, "Image \(id) did not finish being uploaded in time.", cause: "still \(image.status)")
             }
             try await Task.sleep(for: Self.pollInterval)
         }

@@ -57,7 +57,7 @@ package struct ImageListQuery: Sendable {
         let order = order
         var conditions: SQL = "os_hidden = \(isHidden)"
         if let visibility, visibility != "all" { conditions += "AND visibility = \(visibility)" }
-        for filter in filters { conditions += "AND \(Self.condition(filter))" }
+        conditions += "AND \(filtered)"
         if let marker { conditions += "AND \(order.after(place(of: marker)))" }
         var ids: SQL = ""
         for (index, part) in seen.enumerated() {
@@ -93,17 +93,43 @@ package struct ImageListQuery: Sendable {
         return parts
     }
 
-    private static func condition(_ filter: Filter) -> SQL {
-        switch filter {
-        case .text(let field, let values): "\(column(field)) IN \(list: values)"
-        case .number(let field, let comparison, let value): compare(column(field), comparison, .integer(value))
-        case .time(let isUpdate, let comparison, let time):
-            compare(isUpdate ? "updated_at" : "created_at", comparison, .integer(time.microseconds))
-        case .isProtected(let flag): "protected = \(flag)"
-        case .tag(let tag): "id IN (SELECT image_id FROM image_tags WHERE tag = \(tag))"
-        case .property(let name, let value):
-            "id IN (SELECT image_id FROM image_properties WHERE name = \(name) AND value = \(value))"
+    /// Tags and properties are looked up together, however many a caller names.
+    private var filtered: SQL {
+        var conditions: [SQL] = []
+        var tags: Set<String> = []
+        var properties: [String: Set<String>] = [:]
+        for filter in filters {
+            switch filter {
+            case .text(let field, let values): conditions.append("\(Self.column(field)) IN \(list: values)")
+            case .number(let field, let comparison, let value):
+                conditions.append(Self.compare(Self.column(field), comparison, .integer(value)))
+            case .time(let isUpdate, let comparison, let time):
+                let column: SQL = isUpdate ? "updated_at" : "created_at"
+                conditions.append(Self.compare(column, comparison, .integer(time.microseconds)))
+            case .isProtected(let flag): conditions.append("protected = \(flag)")
+            case .tag(let tag): tags.insert(tag)
+            case .property(let name, let value): properties[name, default: []].insert(value)
+            }
         }
+        if !tags.isEmpty {
+            conditions.append("id IN (\(SQL.keys("image_id", of: "image_tags", withAll: tags, in: "tag")))")
+        }
+        if !properties.isEmpty { conditions.append(Self.having(properties)) }
+        return SQL.all(conditions)
+    }
+
+    /// A property has one value.
+    private static func having(_ properties: [String: Set<String>]) -> SQL {
+        let having: SQL = "id IN (SELECT image_id FROM image_properties WHERE"
+        var rows: SQL = ""
+        for (name, values) in properties.sorted(by: { $0.key < $1.key }) {
+            guard values.count == 1, let value = values.first else { return "1 = 0" }
+            if properties.count == 1 { return "\(having) name = \(name) AND value = \(value))" }
+            rows += rows.text.isEmpty ? "(\(name), \(value))" : ", (\(name), \(value))"
+        }
+        return """
+            \(having) (name, value) IN (VALUES \(rows)) GROUP BY image_id HAVING COUNT(*) = \(properties.count))
+            """
     }
 
     private static func compare(_ left: SQL, _ comparison: Comparison, _ right: SQLValue) -> SQL {

@@ -37,8 +37,12 @@ package struct ImportFilter: Sendable {
     package func mayConnect(_ address: IPAddress) -> Bool {
         let meant = Self.meant(address)
         if openNetworks.contains(where: { $0.contains(address) || $0.contains(meant) }) { return true }
-        return !Self.closed.contains { $0.contains(meant) }
+        return Self.isGivenOut(meant) && !Self.closed.contains { $0.contains(meant) }
     }
+
+    /// IPv6: 2000::/3, all that has been given out for use in public. What is outside may lead anywhere, such as
+    /// ::ffff:0:0:0/96, which a translator takes for any address of IPv4.
+    private static func isGivenOut(_ address: IPAddress) -> Bool { !address.isIPv6 || address.value >> 125 == 1 }
 
     /// The IPv4 address that an IPv6 address stands for, where it does.
     private static func meant(_ address: IPAddress) -> IPAddress {
@@ -50,11 +54,10 @@ package struct ImportFilter: Sendable {
         return IPAddress(isIPv6: false, value: address.value & 0xFFFF_FFFF)
     }
 
-    /// What is nobody's public server: RFC 6890 and its successors.
+    /// What is nobody's public server: RFC 6890 and its successors. 2001::/23 and 2002::/16 have the tunnels to IPv4.
     private static let closed: [CIDR] = [
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
         "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
-        "224.0.0.0/3", "::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "fc00::/7",
-        "fe80::/9", "ff00::/8",
+        "224.0.0.0/3", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
     ].compactMap { CIDR($0) }
 }

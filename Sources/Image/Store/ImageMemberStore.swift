@@ -7,9 +7,9 @@ import ImageContract
 package struct ImageMemberStore: Sendable {
     package init() {}
 
-    private static func member(_ row: any Row) -> ImageMember {
+    private static func member(_ row: any Row) throws -> ImageMember {
         ImageMember(
-            imageID: row.id(0), memberID: row.text(1), status: ImageMember.Status(rawValue: row.text(2)) ?? .pending,
+            imageID: row.id(0), memberID: row.text(1), status: try row.word(2),
             createdAt: row.timestamp(3), updatedAt: row.timestamp(4))
     }
 

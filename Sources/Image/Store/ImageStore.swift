@@ -13,10 +13,10 @@ package struct ImageStore: Sendable {
         import_task, importing_stores, failed_stores
         """
 
-    private static func image(_ row: any Row) -> Image {
+    private static func image(_ row: any Row) throws -> Image {
         var image = Image(id: row.id(0), name: row.textOrNil(1), owner: row.idOrNil(4), createdAt: row.timestamp(16))
-        image.status = Image.Status(rawValue: row.text(2)) ?? .queued
-        image.visibility = Image.Visibility(rawValue: row.text(3)) ?? .private
+        image.status = try row.word(2)
+        image.visibility = try row.word(3)
         image.diskFormat = row.textOrNil(5)
         image.containerFormat = row.textOrNil(6)
         image.sizeBytes = row.int64OrNil(7)

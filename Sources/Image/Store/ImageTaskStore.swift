@@ -12,11 +12,11 @@ package struct ImageTaskStore: Sendable {
         expires_at
         """
 
-    private static func task(_ row: any Row) -> ImageTask {
+    private static func task(_ row: any Row) throws -> ImageTask {
         var task = ImageTask(
-            id: row.id(0), kind: ImageTask.Kind(rawValue: row.text(1)) ?? .imported, owner: row.idOrNil(3),
+            id: row.id(0), kind: try row.word(1), owner: row.idOrNil(3),
             imageID: row.idOrNil(4), input: json(row.text(7)), createdAt: row.timestamp(10))
-        task.status = ImageTask.Status(rawValue: row.text(2)) ?? .failure
+        task.status = try row.word(2)
         task.userID = row.textOrNil(5)
         task.requestID = row.textOrNil(6)
         task.result = row.textOrNil(8).map(json)

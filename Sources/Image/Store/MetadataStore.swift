@@ -11,10 +11,10 @@ package struct MetadataStore: Sendable {
     private static let columns: SQL =
         "id, name, display_name, description, visibility, protected, owner, created_at, updated_at"
 
-    private static func namespace(_ row: any Row) -> MetadataNamespace {
+    private static func namespace(_ row: any Row) throws -> MetadataNamespace {
         MetadataNamespace(
             id: row.id(0), name: row.text(1), displayName: row.textOrNil(2), description: row.textOrNil(3),
-            visibility: MetadataNamespace.Visibility(rawValue: row.text(4)) ?? .private, isProtected: row.bool(5),
+            visibility: try row.word(4), isProtected: row.bool(5),
             owner: row.idOrNil(6), createdAt: row.timestamp(7), updatedAt: row.timestamp(8))
     }
 
@@ -103,10 +103,10 @@ package struct MetadataStore: Sendable {
 
     // MARK: Definitions
 
-    private static func definition(_ row: any Row) -> MetadataDefinition {
+    private static func definition(_ row: any Row) throws -> MetadataDefinition {
         let body = (try? JSONReader.read(row.text(2)))?.object  // this program wrote it; a damaged one is empty
         return MetadataDefinition(
-            kind: MetadataDefinition.Kind(rawValue: row.text(0)) ?? .tag, name: row.text(1), body: body ?? [:],
+            kind: try row.word(0), name: row.text(1), body: body ?? [:],
             createdAt: row.timestamp(3), updatedAt: row.timestamp(4))
     }
 
@@ -241,7 +241,7 @@ package struct MetadataStore: Sendable {
              WHERE kind = \(MetadataDefinition.Kind.resourceType.rawValue) AND namespace_id IN \(list: namespaces)
              ORDER BY namespace_id, name
             """
-        ) { row in found[row.id(5), default: []].append(Self.definition(row)) }
+        ) { row in found[row.id(5), default: []].append(try Self.definition(row)) }
         return found
     }
 

@@ -21,7 +21,7 @@ package final class FakeNetworkDriver: NetworkDriver {
 
     package let capabilities = {
         var capabilities = NetworkCapabilities(
-            providerTypes: ["flat", "vlan", "geneve"], tenantTypes: ["geneve"], hasStatelessGroups: true)
+            providerTypes: ["flat", "vlan", "geneve"], hasStatelessGroups: true)
         capabilities.hasExtraDHCPOptions = true
         capabilities.qosRules = [.bandwidthLimit, .dscpMarking, .minimumBandwidth]
         capabilities.hasTrunks = true

@@ -59,7 +59,6 @@ package struct PortStateChange: Sendable, Equatable {
 
 package struct NetworkCapabilities: Sendable, Equatable {
     package var providerTypes: Set<String>
-    package var tenantTypes: [String]
     package var hasStatelessGroups: Bool
     /// Whether `LogicalPort.extraDHCPOptions` reach the guest; the API offers them only then.
     package var hasExtraDHCPOptions = false
@@ -75,9 +74,8 @@ package struct NetworkCapabilities: Sendable, Equatable {
     package var hasLogs = false
     /// Whether routers count traffic by label.
     package var hasMetering = false
-    package init(providerTypes: Set<String>, tenantTypes: [String], hasStatelessGroups: Bool) {
+    package init(providerTypes: Set<String>, hasStatelessGroups: Bool) {
         self.providerTypes = providerTypes
-        self.tenantTypes = tenantTypes
         self.hasStatelessGroups = hasStatelessGroups
     }
 }

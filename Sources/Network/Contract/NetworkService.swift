@@ -115,6 +115,10 @@ package protocol NetworkService: Sendable {
     /// Networks a server of `principal`'s project may be put on when the request names none: its own, else shared.
     func networksForServers(of principal: Principal) async throws -> [(id: NetworkID, name: String)]
 
+    /// "Get me a network": the network of a project that has none, with subnets and a router by the cloud's defaults.
+    /// The same one when it is asked for again. Throws `.conflict` when the cloud lacks the defaults.
+    func ensureNetwork(for principal: Principal) async throws -> NetworkID
+
     /// Throws `.badRequest` or `.notFound` with upstream's words when the request could not be met: unknown network, no
     /// subnet, foreign port, port in use, address taken. Changes nothing. Runs before a server is accepted.
     func validate(networks: [ServerPortRequest], ports: [PortID], for principal: Principal) async throws

@@ -67,7 +67,8 @@ enum OVNDHCPOption {
     private static func value(_ text: String, _ kind: Kind, isIPv6: Bool) -> String? {
         switch kind {
         case .text:
-            // It stands between quotes.
+            // It stands between quotes: those that it may bring with it, as upstream wants them for OVN, or ours.
+            let text = unquoted(text)
             let isPlain = text.utf8.allSatisfy { (0x20...0x7E).contains($0) && $0 != 0x22 && $0 != 0x5C && $0 != 0x24 }
             return isPlain && !text.isEmpty ? "\"\(text)\"" : nil
         case .addresses:
@@ -80,6 +81,10 @@ enum OVNDHCPOption {
         case .routes: return routes(text)
         case .mac: return MACAddress(text)?.description
         }
+    }
+
+    private static func unquoted(_ text: String) -> Substring {
+        text.count > 1 && text.hasPrefix("\"") && text.hasSuffix("\"") ? text.dropFirst().dropLast() : text[...]
     }
 
     /// `10.0.0.0/8,192.0.2.1` in any number.

@@ -19,7 +19,7 @@ package final class OVNDriver: NetworkDriver, Service {
     package let name = "ovn"
     package let capabilities = {
         var capabilities = NetworkCapabilities(
-            providerTypes: ["geneve", "flat", "vlan"], tenantTypes: ["geneve"], hasStatelessGroups: true)
+            providerTypes: ["geneve", "flat", "vlan"], hasStatelessGroups: true)
         capabilities.hasExtraDHCPOptions = true
         capabilities.qosRules = [.bandwidthLimit, .dscpMarking, .minimumBandwidth]
         capabilities.hasTrunks = true

@@ -12,7 +12,11 @@ package struct AutoTopologyEngine: Sendable {
 
     /// The project's network; made when there is none yet.
     package func ensure(for project: ProjectID?, _ context: CallContext) async throws -> AutoTopology {
-        let project = try Self.authorized(project, "get_auto_allocated_topology", context)
+        try await ensure(for: Self.authorized(project, "get_auto_allocated_topology", context))
+    }
+
+    /// As above, for who is known to act for the project.
+    func ensure(for project: ProjectID) async throws -> AutoTopology {
         if let present = try await environment.read({ try AutoTopologyStore.find(project, $0) }) { return present }
         return try await environment.write { change in
             try AutoTopologyStore.find(project, change.transaction) ?? Self.build(for: project, change)

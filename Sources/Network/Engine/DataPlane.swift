@@ -49,7 +49,7 @@ package final class DataPlane: Sendable {
             count = try await synchronizeHealthy(objects)
         } catch let fault as CloudError where fault.isRefusal {
             // One that was not known to be bad. All are sent, to find it.
-            for part in objects.chunks(of: NetworkProjector.batch) {
+            for part in objects.slices(of: NetworkProjector.batch) {
                 try await send(part.map { Change(key: $0.key, object: $0) })
             }
             // Refused again: it is no object's fault, and who looks at the failures of reconcilers must know.

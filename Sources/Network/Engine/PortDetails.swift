@@ -42,7 +42,7 @@ enum PortDetails {
         -> [NetworkID: String]
     {
         var names: [NetworkID: String] = [:]
-        for chunk in Array(networks).chunks(of: 500) {
+        for chunk in Array(networks).slices() {
             try transaction.forEach("SELECT id, physical_network FROM networks WHERE id IN \(list: chunk)") {
                 names[$0.id(0)] = $0.textOrNil(1)
             }
@@ -114,7 +114,7 @@ enum PortDetails {
         // Most clouds have none, and then a list costs one look more.
         guard try transaction.exists("SELECT 1 FROM trunks LIMIT 1") else { return }
         var trunks: [PortID: TrunkID] = [:]
-        for chunk in ports.map(\.id).chunks(of: 500) {
+        for chunk in ports.map(\.id).slices() {
             try transaction.forEach("SELECT port_id, id FROM trunks WHERE port_id IN \(list: chunk)") {
                 trunks[$0.id(0)] = $0.id(1)
             }
@@ -142,7 +142,7 @@ enum PortDetails {
 
     private static func macs(of ports: [PortID], _ transaction: any Transaction) throws -> [PortID: String] {
         var macs: [PortID: String] = [:]
-        for chunk in ports.chunks(of: 500) {
+        for chunk in ports.slices() {
             try transaction.forEach("SELECT id, mac FROM ports WHERE id IN \(list: chunk)") {
                 macs[$0.id(0)] = $0.text(1)
             }

@@ -216,7 +216,7 @@ enum QoSRuleCheck {
         let foreign = isRemoval ? nil : rules.first { !supported.contains($0.kind) }
         let placed = rules.contains { $0.kind == .minimumBandwidth || $0.kind == .minimumPacketRate }
         guard foreign != nil || placed else { return }
-        for chunk in ports.chunks(of: 500) {
+        for chunk in ports.slices() {
             let bound = try PortStore.all(
                 where: "p.id IN \(list: chunk) AND (p.host <> '' OR p.device_owner LIKE 'compute:%')",
                 change.transaction)

@@ -18,6 +18,13 @@ extension NetworkEngine: NetworkService {
         }
     }
 
+    package func ensureNetwork(for principal: Principal) async throws -> NetworkID {
+        guard let project = principal.projectID else {
+            throw CloudError(.forbidden, "Not authorized.", kind: "NotAuthorized")
+        }
+        return try await AutoTopologyEngine(environment).ensure(for: project).network
+    }
+
     package func validate(networks: [ServerPortRequest], ports: [PortID], for principal: Principal) async throws {
         let environment = environment
         try await environment.read { transaction in
@@ -175,7 +182,7 @@ extension NetworkEngine: NetworkService {
         guard !servers.isEmpty else { return [:] }
         return try await environment.read { transaction in
             var ports: [Port] = []
-            for chunk in Array(servers.keys).chunks(of: 500) {
+            for chunk in Array(servers.keys).slices() {
                 ports += try PortStore.all(where: "p.device_id IN \(list: chunk)", transaction)
                     .filter { servers[$0.deviceID] == $0.project }
             }

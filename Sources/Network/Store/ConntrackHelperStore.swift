@@ -30,7 +30,7 @@ enum ConntrackHelperStore {
 
     static func all(of routers: [RouterID], _ transaction: any Transaction) throws -> [RouterID: [ConntrackHelper]] {
         var found: [RouterID: [ConntrackHelper]] = [:]
-        for chunk in routers.chunks(of: 500) {
+        for chunk in routers.slices() {
             try transaction.forEach(
                 """
                 SELECT \(columns) \(schema.from) WHERE c.router_id IN \(list: chunk) ORDER BY c.created_at, c.id

@@ -7,7 +7,7 @@ import NetworkContract
 enum ExtraGatewayStore {
     static func all(of routers: [RouterID], _ transaction: any Transaction) throws -> [RouterID: [Router.Gateway]] {
         var gateways: [RouterID: [Router.Gateway]] = [:]
-        for chunk in routers.chunks(of: 500) {
+        for chunk in routers.slices() {
             try transaction.forEach(
                 """
                 SELECT e.router_id, p.id, p.network_id, p.fixed_ips

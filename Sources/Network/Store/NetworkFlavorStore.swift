@@ -26,7 +26,7 @@ enum NetworkFlavorStore {
             query, columns: columns, where: "1 = 1", transaction,
             missing: { NetworkFault.flavorNotFound(NetworkFlavorID($0)) }, flavor)
         var profiles: [NetworkFlavorID: [ServiceProfileID]] = [:]
-        for chunk in flavors.map(\.id).chunks(of: 500) {
+        for chunk in flavors.map(\.id).slices() {
             try transaction.forEach(
                 """
                 SELECT flavor_id, profile_id FROM network_flavor_profiles WHERE flavor_id IN \(list: chunk)

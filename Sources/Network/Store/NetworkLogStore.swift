@@ -23,10 +23,10 @@ enum NetworkLogStore {
         l.created_at, l.updated_at
         """
 
-    private static func log(_ row: any Row) -> NetworkLog {
+    private static func log(_ row: any Row) throws -> NetworkLog {
         NetworkLog(
             id: row.id(0), project: row.id(1), name: row.text(2), group: row.idOrNil(3), port: row.idOrNil(4),
-            event: NetworkLog.Event(rawValue: row.text(5)) ?? .all, isEnabled: row.bool(6), standard: row.standard(7))
+            event: try row.word(5), isEnabled: row.bool(6), standard: row.standard(7))
     }
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [NetworkLog] {

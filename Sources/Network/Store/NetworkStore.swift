@@ -45,10 +45,10 @@ enum NetworkStore {
         """
     }
 
-    private static func network(_ row: any Row) -> Network {
+    private static func network(_ row: any Row) throws -> Network {
         Network(
             id: row.id(0), project: row.id(1), name: row.text(2), isEnabled: row.bool(3), mtu: row.int(4),
-            kind: Network.Kind(rawValue: row.text(5)) ?? .geneve, physicalNetwork: row.textOrNil(6),
+            kind: try row.word(5), physicalNetwork: row.textOrNil(6),
             segment: row.intOrNil(7), isExternal: row.bool(8), isDefault: row.bool(9), hasPortSecurity: row.bool(10),
             dnsDomain: row.text(11), zoneHints: row.text(12), isShared: row.bool(13), subnets: [],
             ipv4Scope: row.idOrNil(19), ipv6Scope: row.idOrNil(20),
@@ -92,7 +92,7 @@ enum NetworkStore {
     private static func fill(_ networks: inout [Network], _ transaction: any Transaction) throws {
         var subnets: [NetworkID: [SubnetID]] = [:]
         var routed: Set<NetworkID> = []
-        for chunk in networks.map(\.id).chunks(of: 500) {
+        for chunk in networks.map(\.id).slices() {
             try transaction.forEach(
                 """
                 SELECT network_id, id, segment_id FROM subnets
@@ -105,7 +105,7 @@ enum NetworkStore {
         }
         // An overlay has one segment.
         var segments: [NetworkID: [NetworkSegment]] = [:]
-        for chunk in networks.filter({ $0.physicalNetwork != nil }).map(\.id).chunks(of: 500) {
+        for chunk in networks.filter({ $0.physicalNetwork != nil }).map(\.id).slices() {
             segments.merge(try SegmentStore.several(of: chunk, transaction)) { $1 }
         }
         for index in networks.indices {
@@ -181,12 +181,5 @@ extension Row {
         StandardAttributes(
             description: text(column), tags: text(column + 1), revision: int(column + 2),
             createdAt: timestamp(column + 3), updatedAt: timestamp(column + 4))
-    }
-}
-
-extension Array {
-    /// In pieces that a statement can bind.
-    func chunks(of size: Int) -> [ArraySlice<Element>] {
-        stride(from: 0, to: count, by: size).map { self[$0..<Swift.min($0 + size, count)] }
     }
 }

@@ -59,7 +59,7 @@ enum PortForwardingStore {
         -> [FloatingIPID: [PortForwarding]]
     {
         var found: [FloatingIPID: [PortForwarding]] = [:]
-        for chunk in floatingIPs.chunks(of: 500) {
+        for chunk in floatingIPs.slices() {
             for forwarding in try all(where: "w.floatingip_id IN \(list: chunk)", transaction) {
                 found[forwarding.floatingIP, default: []].append(forwarding)
             }

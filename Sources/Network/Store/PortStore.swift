@@ -65,10 +65,10 @@ enum PortStore {
     /// For lists, which join the network anyway.
     private static let listColumns = ownColumns + ", n.qos_policy"
 
-    private static func port(_ row: any Row) -> Port {
+    private static func port(_ row: any Row) throws -> Port {
         Port(
             id: row.id(0), project: row.id(1), network: row.id(2), name: row.text(3), mac: row.text(4),
-            isEnabled: row.bool(5), status: Port.Status(rawValue: row.text(6)) ?? .down, deviceID: row.text(7),
+            isEnabled: row.bool(5), status: try row.word(6), deviceID: row.text(7),
             deviceOwner: row.text(8), host: row.text(9), vnicType: row.text(10), profile: row.text(11),
             hasPortSecurity: row.bool(12), fixedIPsJSON: row.text(13), groupsJSON: row.text(14),
             addressPairsJSON: row.text(15), dhcpOptionsJSON: row.text(16), dnsName: row.text(17),

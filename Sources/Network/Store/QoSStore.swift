@@ -98,11 +98,10 @@ enum QoSStore {
 
     private static let ruleColumns: SQL = "r.id, r.policy_id, r.kind, r.direction, r.amount, r.burst, r.created_at"
 
-    /// Nil for a kind that another version of the program knows.
-    private static func rule(_ row: any Row) -> QoSRule? {
-        guard let kind = QoSRuleKind(rawValue: row.text(2)) else { return nil }
-        return QoSRule(
-            id: row.id(0), policy: row.id(1), kind: kind, direction: QoSRule.Direction(rawValue: row.text(3)),
+    private static func rule(_ row: any Row) throws -> QoSRule {
+        QoSRule(
+            id: row.id(0), policy: row.id(1), kind: try row.word(2),
+            direction: row.text(3).isEmpty ? nil : try row.word(3),
             amount: row.int(4), burst: row.int(5), createdAt: row.timestamp(6))
     }
 
@@ -111,28 +110,28 @@ enum QoSStore {
     ) throws -> [QoSRule] {
         try ruleSchema.list(
             query, columns: ruleColumns, where: "r.policy_id = \(policy) AND r.kind = \(kind.rawValue)", transaction,
-            missing: { NetworkFault.qosRuleNotFound($0, in: policy) }, rule
-        ).compactMap { $0 }
+            missing: { NetworkFault.qosRuleNotFound($0, in: policy) }, rule)
     }
 
     /// In the order they were made.
     static func rules(of policies: [QoSPolicyID], _ transaction: any Transaction) throws -> [QoSPolicyID: [QoSRule]] {
         var rules: [QoSPolicyID: [QoSRule]] = [:]
-        for chunk in policies.chunks(of: 500) {
+        for chunk in policies.slices() {
             try transaction.forEach(
                 """
                 SELECT \(ruleColumns) \(ruleSchema.from) WHERE r.policy_id IN \(list: chunk)
                  ORDER BY r.created_at, r.id
                 """
             ) { row in
-                if let rule = rule(row) { rules[rule.policy, default: []].append(rule) }
+                let rule = try rule(row)
+                rules[rule.policy, default: []].append(rule)
             }
         }
         return rules
     }
 
     static func findRule(_ id: QoSRuleID, _ transaction: any Transaction) throws -> QoSRule? {
-        try transaction.first("SELECT \(ruleColumns) \(ruleSchema.from) WHERE r.id = \(id)", rule) ?? nil
+        try transaction.first("SELECT \(ruleColumns) \(ruleSchema.from) WHERE r.id = \(id)", rule)
     }
 
     static func insert(_ rule: QoSRule, _ transaction: any Transaction) throws {

@@ -44,10 +44,10 @@ enum RBACStore {
     private static let columns: SQL =
         "b.id, b.project_id, b.object_type, b.object_id, b.action, b.target_project, b.created_at"
 
-    private static func policy(_ row: any Row) -> RBACPolicy {
+    private static func policy(_ row: any Row) throws -> RBACPolicy {
         RBACPolicy(
-            id: row.id(0), project: row.id(1), objectType: RBACPolicy.ObjectType(rawValue: row.text(2)) ?? .network,
-            object: row.text(3), action: RBACPolicy.Action(rawValue: row.text(4)) ?? .shared, target: row.text(5),
+            id: row.id(0), project: row.id(1), objectType: try row.word(2),
+            object: row.text(3), action: try row.word(4), target: row.text(5),
             createdAt: row.timestamp(6))
     }
 

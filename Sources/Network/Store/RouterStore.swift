@@ -55,7 +55,7 @@ enum RouterStore {
 
     /// In the order of their ids.
     static func all(_ ids: [RouterID], _ transaction: any Transaction) throws -> [Router] {
-        try ids.sorted().chunks(of: 500).flatMap { chunk in
+        try ids.sorted().slices().flatMap { chunk in
             try transaction.query(
                 "SELECT \(columns) \(schema.from) WHERE r.id IN \(list: chunk) ORDER BY r.id", router)
         }

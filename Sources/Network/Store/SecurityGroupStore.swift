@@ -78,7 +78,7 @@ enum SecurityGroupStore {
             missing: { NetworkFault.groupNotFound(SecurityGroupID($0)) }, group)
         guard query.fields?.contains("security_group_rules") ?? true else { return groups }
         var rules: [SecurityGroupID: [SecurityGroupRule]] = [:]
-        for chunk in groups.map(\.id).chunks(of: 500) {
+        for chunk in groups.map(\.id).slices() {
             for rule in try self.rules(where: "r.group_id IN \(list: chunk)", transaction) {
                 rules[rule.group, default: []].append(rule)
             }

@@ -22,10 +22,10 @@ enum SegmentStore {
         e.created_at, e.updated_at
         """
 
-    private static func segment(_ row: any Row) -> NetworkSegment {
+    private static func segment(_ row: any Row) throws -> NetworkSegment {
         NetworkSegment(
             id: row.id(0), network: row.id(1), name: row.textOrNil(2), description: row.textOrNil(3),
-            kind: Network.Kind(rawValue: row.text(4)) ?? .geneve, physicalNetwork: row.textOrNil(5),
+            kind: try row.word(4), physicalNetwork: row.textOrNil(5),
             number: row.intOrNil(6), position: row.int(7), revision: row.int(8), createdAt: row.timestamp(9),
             updatedAt: row.timestamp(10))
     }

@@ -45,7 +45,7 @@ enum ServerPortStore {
         -> [NetworkID: (name: String, mtu: Int)]
     {
         var networks: [NetworkID: (name: String, mtu: Int)] = [:]
-        for chunk in Array(ids).chunks(of: 500) {
+        for chunk in Array(ids).slices() {
             try transaction.forEach("SELECT id, name, mtu FROM networks WHERE id IN \(list: chunk)") {
                 networks[$0.id(0)] = ($0.text(1), $0.int(2))
             }
@@ -57,7 +57,7 @@ enum ServerPortStore {
         -> [NetworkID: [Port.FixedIP]]
     {
         var addresses: [NetworkID: [Port.FixedIP]] = [:]
-        for chunk in Array(ids).chunks(of: 500) {
+        for chunk in Array(ids).slices() {
             let devices = chunk.map { MetadataPort.deviceID(of: $0) }
             for port in try PortStore.all(
                 where: "p.device_id IN \(list: devices) AND p.device_owner = \(DeviceOwner.metadata)", transaction)
@@ -72,7 +72,7 @@ enum ServerPortStore {
         -> [PortID: [String: [String]]]
     {
         var floating: [PortID: [String: [String]]] = [:]
-        for chunk in ports.map(\.id).chunks(of: 500) {
+        for chunk in ports.map(\.id).slices() {
             try transaction.forEach(
                 """
                 SELECT port_id, fixed_address, address FROM floatingips
@@ -87,7 +87,7 @@ enum ServerPortStore {
         -> [SecurityGroupID: String]
     {
         var names: [SecurityGroupID: String] = [:]
-        for chunk in Array(ids).chunks(of: 500) {
+        for chunk in Array(ids).slices() {
             try transaction.forEach("SELECT id, name FROM security_groups WHERE id IN \(list: chunk)") {
                 names[$0.id(0)] = $0.text(1)
             }

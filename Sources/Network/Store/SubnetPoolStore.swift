@@ -155,7 +155,7 @@ enum AddressScopeStore {
         -> [SubnetID: AddressScopeID]
     {
         var scopes: [SubnetID: AddressScopeID] = [:]
-        for chunk in Array(Set(subnets)).chunks(of: 500) {
+        for chunk in Array(Set(subnets)).slices() {
             try transaction.forEach(
                 """
                 SELECT s.id, b.address_scope FROM subnets s JOIN subnetpools b ON b.id = s.subnetpool

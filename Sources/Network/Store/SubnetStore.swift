@@ -110,7 +110,7 @@ enum SubnetStore {
 
     static func all(_ ids: some Sequence<SubnetID>, _ transaction: any Transaction) throws -> [SubnetID: Subnet] {
         var subnets: [SubnetID: Subnet] = [:]
-        for chunk in Array(Set(ids)).chunks(of: 500) {
+        for chunk in Array(Set(ids)).slices() {
             for subnet in try transaction.query(
                 "SELECT \(columns(nil)) \(schema.from) WHERE s.id IN \(list: chunk)", subnet)
             { subnets[subnet.id] = subnet }

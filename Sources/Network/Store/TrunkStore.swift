@@ -25,10 +25,10 @@ enum TrunkStore {
         t.created_at, t.updated_at
         """
 
-    private static func trunk(_ row: any Row) -> Trunk {
+    private static func trunk(_ row: any Row) throws -> Trunk {
         Trunk(
             id: row.id(0), project: row.id(1), name: row.text(2), port: row.id(3), isEnabled: row.bool(4),
-            status: Trunk.Status(rawValue: row.text(5)) ?? .down, subports: [], standard: row.standard(6))
+            status: try row.word(5), subports: [], standard: row.standard(6))
     }
 
     static func list(_ query: ListQuery, for viewer: Viewer, _ transaction: any Transaction) throws -> [Trunk] {
@@ -96,7 +96,7 @@ enum TrunkStore {
     /// In the order they were added.
     static func subports(of trunks: [TrunkID], _ transaction: any Transaction) throws -> [TrunkID: [Trunk.Subport]] {
         var subports: [TrunkID: [Trunk.Subport]] = [:]
-        for chunk in trunks.chunks(of: 500) {
+        for chunk in trunks.slices() {
             try transaction.forEach(
                 """
                 SELECT trunk_id, port_id, segmentation_type, segmentation_id FROM trunk_subports

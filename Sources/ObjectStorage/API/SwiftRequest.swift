@@ -35,8 +35,6 @@ package struct SwiftRequest: Sendable {
     package var lateSystem: (@Sendable () -> [String: String])?
     /// Shared by all steps of a request.
     package let seen = SeenContainers()
-    /// Of the request as it came, for logs and for what a copy may name.
-    package var originalMethod: HTTPMethod
 
     package init(
         method: HTTPMethod, path: ObjectPath, query: [(name: String, value: String)] = [], headers: SwiftHeaders = [:],
@@ -48,7 +46,6 @@ package struct SwiftRequest: Sendable {
         self.headers = headers
         self.body = body
         self.contentLength = contentLength
-        originalMethod = method
     }
 
     package var isRead: Bool { method == .get || method == .head }

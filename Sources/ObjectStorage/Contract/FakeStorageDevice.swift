@@ -59,12 +59,6 @@ package final class FakeStorageDevice: StorageDevice {
         state.withLock { _ = $0.damaged.insert(key) }
     }
 
-    /// Loses an index, as a disk does that is put in new.
-    package func loseIndex(_ location: StorageLocation) {
-        let key = Self.key(location)
-        state.withLock { $0.indexes[key] = nil }
-    }
-
     /// As after a power failure: rows that came after `time` are gone.
     package func loseRows(since time: Timestamp) {
         state.withLock { state in

@@ -51,8 +51,6 @@ package enum AccessDecision: Sendable, Equatable {
 package struct AccessRules: Sendable {
     /// Stands before a project's id in the name of its account.
     package var resellerPrefix = "AUTH_"
-    /// Prefixes of accounts that only a service may use, with the role that the service must have.
-    package var serviceRoles: [String: Set<String>] = [:]
     package var operatorRoles: Set<String> = ["admin", "manager", "member", "swiftoperator"]
     package var readerRoles: Set<String> = ["reader"]
     package var resellerRole = "reselleradmin"

@@ -65,11 +65,28 @@ package struct CandidateRefusal: Sendable, Equatable, Codable {
     }
 }
 
+/// What a caller says of a provider's traits. Those that it does not speak of are others' and stay as they are.
+package struct ProviderTraits: Sendable, Equatable {
+    package var present: Set<String>
+    package var absent: Set<String>
+
+    package init(present: Set<String>, absent: Set<String> = []) {
+        self.present = present
+        self.absent = absent.subtracting(present)
+    }
+
+    /// `traits` as they are when this has been said.
+    package func applied(to traits: Set<String>) -> Set<String> { traits.subtracting(absent).union(present) }
+}
+
 package protocol PlacementService: Sendable {
-    /// Creates the provider or brings its inventory and traits to what is said. Keeps allocations.
+    /// Creates the provider or brings its inventory and traits to what is said. Keeps allocations and other traits.
     func ensureProvider(
-        _ id: ResourceProviderID, name: String, inventory: [String: ResourceInventory], traits: [String]
+        _ id: ResourceProviderID, name: String, inventory: [String: ResourceInventory], traits: ProviderTraits
     ) async throws
+
+    /// Nothing happens when there is no such provider.
+    func changeTraits(of provider: ResourceProviderID, _ traits: ProviderTraits) async throws
 
     /// Providers that could take the request now, and why the others could not.
     func candidates(for request: ResourceRequest, limit: Int) async throws

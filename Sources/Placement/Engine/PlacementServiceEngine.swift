@@ -6,11 +6,11 @@ import PlacementContract
 /// What other services use: hosts as flat providers.
 extension PlacementEngine: PlacementService {
     package func ensureProvider(
-        _ id: ResourceProviderID, name: String, inventory: [String: ResourceInventory], traits: [String]
+        _ id: ResourceProviderID, name: String, inventory: [String: ResourceInventory], traits: ProviderTraits
     ) async throws {
         let now = clock.now()
         try await database.write { tx in
-            try ensureNames(classes: inventory.keys, traits: traits, at: now, tx)
+            try ensureNames(classes: inventory.keys, traits: traits.present, at: now, tx)
             var provider = try providers.provider(id, tx)
             if provider == nil {
                 let new = ResourceProvider(
@@ -30,7 +30,7 @@ extension PlacementEngine: PlacementService {
                 provider.updatedAt = now
                 try providers.update(provider, tx)
             }
-            provider = try replaceTraits(Set(traits), of: provider, at: now, tx)
+            provider = try apply(traits, to: provider, at: now, tx)
             let existing = Dictionary(
                 uniqueKeysWithValues: try inventories.records(of: id, tx).map { ($0.resourceClass, $0.inventory) })
             guard existing != inventory else { return }
@@ -39,9 +39,25 @@ extension PlacementEngine: PlacementService {
         }
     }
 
+    package func changeTraits(of provider: ResourceProviderID, _ traits: ProviderTraits) async throws {
+        let now = clock.now()
+        try await database.write { tx in
+            guard let provider = try providers.provider(provider, tx) else { return }
+            try ensureNames(classes: [], traits: traits.present, at: now, tx)
+            _ = try apply(traits, to: provider, at: now, tx)
+        }
+    }
+
+    private func apply(
+        _ traits: ProviderTraits, to provider: ResourceProvider, at now: Timestamp, _ tx: any Transaction
+    ) throws -> ResourceProvider {
+        let existing = Set(try providers.traits(of: provider.id, tx))
+        return try replaceTraits(traits.applied(to: existing), of: provider, at: now, tx)
+    }
+
     /// A custom name is made on the way; another unknown one is a caller's mistake.
     private func ensureNames(
-        classes: some Sequence<String>, traits: [String], at now: Timestamp, _ tx: any Transaction
+        classes: some Sequence<String>, traits: Set<String>, at now: Timestamp, _ tx: any Transaction
     ) throws {
         for name in try names.missingClasses(classes, tx) {
             guard PlacementNames.isCustom(name) else { throw PlacementErrors.noResourceClass(name) }

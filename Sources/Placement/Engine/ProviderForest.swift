@@ -19,9 +19,7 @@ struct ProviderForest {
             providers.formUnion(part.providers)
         }
         let all = providers.sorted()
-        for start in stride(from: 0, to: all.count, by: Self.chunk) {
-            try load(Array(all[start..<min(all.count, start + Self.chunk)]), tx)
-        }
+        for slice in all.slices(of: Self.chunk) { try load(Array(slice), tx) }
     }
 
     private mutating func load(_ members: [ResourceProviderID], _ tx: any Transaction) throws {

@@ -144,27 +144,28 @@ package struct ProviderFilter: Sendable {
         if let name { sql += "AND p.name = \(name)" }
         if let id { sql += "AND p.id = \(id)" }
         if let root { sql += "AND p.root_id = \(root)" }
-        for (resourceClass, amount) in resources.sorted(by: { $0.key < $1.key }) {
-            sql += "AND EXISTS (\(Self.room(resourceClass, amount)))"
+        let rooms = resources.sorted { $0.key < $1.key }.map { Self.room($0.key, $0.value) }
+        sql += "AND \(SQL.all(rooms.map { "EXISTS (\($0))" }))"
+        let traits = requiredTraits.map { traits -> SQL in
+            """
+            EXISTS (SELECT 1 FROM placement_provider_traits t
+                     WHERE t.provider_id = p.id AND t.trait IN \(list: traits))
+            """
         }
-        for traits in requiredTraits {
-            sql += """
-                AND EXISTS (SELECT 1 FROM placement_provider_traits t
-                             WHERE t.provider_id = p.id AND t.trait IN \(list: traits))
-                """
-        }
+        sql += "AND \(SQL.all(traits))"
         if !forbiddenTraits.isEmpty {
             sql += """
                 AND NOT EXISTS (SELECT 1 FROM placement_provider_traits t
                                  WHERE t.provider_id = p.id AND t.trait IN \(list: forbiddenTraits))
                 """
         }
-        for aggregates in memberOf {
-            sql += """
-                AND EXISTS (SELECT 1 FROM placement_provider_aggregates g
-                             WHERE g.provider_id = p.id AND g.aggregate_id IN \(list: aggregates))
-                """
+        let memberships = memberOf.map { aggregates -> SQL in
+            """
+            EXISTS (SELECT 1 FROM placement_provider_aggregates g
+                     WHERE g.provider_id = p.id AND g.aggregate_id IN \(list: aggregates))
+            """
         }
+        sql += "AND \(SQL.all(memberships))"
         if !forbiddenAggregates.isEmpty {
             sql += """
                 AND NOT EXISTS (SELECT 1 FROM placement_provider_aggregates g

@@ -105,7 +105,11 @@ package protocol Database: Sendable {
     var dialect: SQLDialect { get }
 }
 
-package enum SQLDialect: Sendable { case sqlite, postgres }
+/// By the names that their makers write.
+package enum SQLDialect: String, Sendable {
+    case sqlite = "SQLite"
+    case postgres = "PostgreSQL"
+}
 
 /// One forward step of a service's schema. Listed in the service's `Migrations.swift`, applied once, in order.
 package struct Migration: Sendable {

@@ -27,6 +27,10 @@ package struct SQL: Sendable, ExpressibleByStringInterpolation {
         binds = stringInterpolation.binds
     }
 
+    /// How many values one statement lists: engines bound a statement's binds, and those of its other conditions come
+    /// on top. Longer lists go in slices.
+    package static let maximumListed = 500
+
     package static func + (left: SQL, right: SQL) -> SQL {
         var result = left
         result.text += " " + right.text
@@ -34,7 +38,33 @@ package struct SQL: Sendable, ExpressibleByStringInterpolation {
         return result
     }
 
-    package static func += (left: inout SQL, right: SQL) { left = left + right }
+    /// All of `conditions`, as one operand of AND; true when there are none. A tree rather than a chain, because
+    /// engines limit how deep an expression may be (SQLite: 1000), and callers choose how many there are.
+    package static func all(_ conditions: [SQL]) -> SQL { conditions.isEmpty ? "1 = 1" : all(conditions[...]) }
+
+    private static func all(_ conditions: ArraySlice<SQL>) -> SQL {
+        guard conditions.count > 1 else { return "(\(conditions[conditions.startIndex]))" }
+        let middle = conditions.startIndex + conditions.count / 2
+        return "(\(all(conditions[..<middle])) AND \(all(conditions[middle...])))"
+    }
+
+    /// The values of `key` in `table` that have every one of `values` in `column`; a pair of both is there once at
+    /// most.
+    ///
+    /// One query, however many values a caller names: one for each would be slow long before it is too deep.
+    package static func keys(
+        _ key: StaticString, of table: StaticString, withAll values: some Sequence<String>, in column: StaticString
+    ) -> SQL {
+        let values = Set(values).sorted()
+        let rows: SQL = "SELECT \(name: key) FROM \(name: table) WHERE \(name: column)"
+        if values.count == 1 { return rows + "= \(values[0])" }
+        return rows + "IN \(list: values) GROUP BY \(name: key) HAVING COUNT(*) = \(values.count)"
+    }
+
+    package static func += (left: inout SQL, right: SQL) {
+        left.text += " " + right.text
+        left.binds += right.binds
+    }
 
     package struct StringInterpolation: StringInterpolationProtocol {
         fileprivate var text = ""
@@ -90,6 +120,13 @@ package struct SQL: Sendable, ExpressibleByStringInterpolation {
 
         /// A table or column name of the program's own. A `StaticString`, so it cannot come from a request.
         package mutating func appendInterpolation(name: StaticString) { text += name.description }
+    }
+}
+
+extension Array {
+    /// In order, in slices that one statement can list.
+    package func slices(of count: Int = SQL.maximumListed) -> [ArraySlice<Element>] {
+        stride(from: 0, to: self.count, by: count).map { self[$0..<Swift.min($0 + count, self.count)] }
     }
 }
 

@@ -151,20 +151,6 @@ package enum FileSystem {
         if rmdir(path) != 0, errno != ENOENT { throw SystemError("rmdir", path) }
     }
 
-    /// Makes `path` point to `target`, whatever it was before, unless it is a real file or folder.
-    package static func ensureSymlink(_ path: String, to target: String) throws(SystemError) {
-        if symlink(target, path) == 0 { return }
-        guard errno == EEXIST else { throw SystemError("symlink", path) }
-        let temporary = "\(path).\(getpid()).tmp"
-        unlink(temporary)
-        var info = stat()
-        guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFLNK else {
-            throw SystemError("symlink", path, code: EEXIST)
-        }
-        try check(symlink(target, temporary), "symlink", temporary)
-        try check(Glibc.rename(temporary, path), "rename", path)
-    }
-
     /// A second name for a file on the same file system. Replaces `path`.
     package static func link(_ existing: String, as path: String) throws(SystemError) {
         unlink(path)

@@ -2,7 +2,7 @@
 import CLinux
 import Glibc
 
-/// Network interfaces, addresses and routes of one network namespace, by rtnetlink.
+/// Network interfaces and addresses of one network namespace, by rtnetlink.
 ///
 /// The socket belongs to the namespace that the thread was in when it was opened; `configure` puts both together.
 package struct NetworkLinks: ~Copyable {
@@ -105,58 +105,26 @@ package struct NetworkLinks: ~Copyable {
         try change(name, "set address") { $0.attribute(UInt32(IFLA_ADDRESS), bytes) }
     }
 
-    package func setMTU(_ name: String, _ mtu: Int) throws {
-        try change(name, "set mtu") { $0.attribute(UInt32(IFLA_MTU), UInt32(mtu)) }
-    }
-
-    /// Makes an interface a port of a bridge; nil takes it out.
-    package func setMaster(_ name: String, _ master: String?) throws {
-        let masterIndex = try master.map { try self.requiredIndex($0) } ?? 0
-        try change(name, "set master") { $0.attribute(UInt32(IFLA_MASTER), UInt32(masterIndex)) }
-    }
-
     /// Makes the kernel compute checksums before a frame leaves. A userspace datapath gets frames as they are, and
     /// drops those whose checksum was left to a device.
     package func disableTransmitChecksum(_ name: String) throws {
         try check(clinux_ethtool_set(name, clinux_ethtool_stxcsum, 0), "ethtool tx off", name)
     }
 
-    // MARK: Addresses and routes
+    // MARK: Addresses
 
     /// Not an error when the address is there.
     package func addAddress(_ name: String, _ address: String, prefixLength: Int) throws {
-        try changeAddress(
-            UInt16(RTM_NEWADDR), flags: NLM_F_CREATE | NLM_F_REPLACE, name, address, prefixLength: prefixLength)
-    }
-
-    /// Not an error when the address is not there.
-    package func removeAddress(_ name: String, _ address: String, prefixLength: Int) throws {
-        do {
-            try changeAddress(UInt16(RTM_DELADDR), flags: 0, name, address, prefixLength: prefixLength)
-        } catch let error as SystemError where error.code == EADDRNOTAVAIL {
-            return
-        }
-    }
-
-    /// Sets a route, replacing an older one of the destination. `destination` nil: the default route.
-    package func setRoute(
-        to destination: String?, prefixLength: Int = 0, via gateway: String? = nil, device: String? = nil
-    ) throws {
-        let target = try destination.map { try Self.address($0) }
-        let hop = try gateway.map { try Self.address($0) }
-        var fixed = rtmsg()
-        fixed.rtm_family = target?.family ?? hop?.family ?? UInt8(AF_INET)
-        fixed.rtm_dst_len = UInt8(prefixLength)
-        fixed.rtm_table = UInt8(RT_TABLE_MAIN.rawValue)
-        fixed.rtm_protocol = UInt8(RTPROT_BOOT)
-        fixed.rtm_scope = UInt8(hop == nil ? RT_SCOPE_LINK.rawValue : RT_SCOPE_UNIVERSE.rawValue)
-        fixed.rtm_type = UInt8(RTN_UNICAST)
-        var message = NetlinkMessage(type: UInt16(RTM_NEWROUTE), flags: NLM_F_CREATE | NLM_F_REPLACE)
+        let value = try Self.address(address)
+        var fixed = ifaddrmsg()
+        fixed.ifa_family = value.family
+        fixed.ifa_prefixlen = UInt8(prefixLength)
+        fixed.ifa_index = UInt32(try requiredIndex(name))
+        var message = NetlinkMessage(type: UInt16(RTM_NEWADDR), flags: NLM_F_CREATE | NLM_F_REPLACE)
         message.append(fixed)
-        if let target, prefixLength > 0 { message.attribute(UInt32(RTA_DST.rawValue), target.bytes) }
-        if let hop { message.attribute(UInt32(RTA_GATEWAY.rawValue), hop.bytes) }
-        if let device { message.attribute(UInt32(RTA_OIF.rawValue), UInt32(try requiredIndex(device))) }
-        try send(message, "route \(destination ?? "default")")
+        message.attribute(UInt32(IFA_LOCAL), value.bytes)
+        message.attribute(UInt32(IFA_ADDRESS), value.bytes)
+        try send(message, "address \(address) on \(name)")
     }
 
     // MARK: Private
@@ -200,21 +168,6 @@ package struct NetworkLinks: ~Copyable {
         var message = try linkMessage(UInt16(RTM_NEWLINK), name)
         try body(&message)
         try send(message, "\(what) \(name)")
-    }
-
-    private func changeAddress(
-        _ type: UInt16, flags: Int32, _ name: String, _ address: String, prefixLength: Int
-    ) throws {
-        let value = try Self.address(address)
-        var fixed = ifaddrmsg()
-        fixed.ifa_family = value.family
-        fixed.ifa_prefixlen = UInt8(prefixLength)
-        fixed.ifa_index = UInt32(try requiredIndex(name))
-        var message = NetlinkMessage(type: type, flags: flags)
-        message.append(fixed)
-        message.attribute(UInt32(IFA_LOCAL), value.bytes)
-        message.attribute(UInt32(IFA_ADDRESS), value.bytes)
-        try send(message, "address \(address) on \(name)")
     }
 
     /// Sends one request and reads its acknowledgement.

@@ -18,11 +18,17 @@ package protocol Saga: Sendable {
     associatedtype Context: Sendable
     /// Unique in the cloud: `server.create`.
     static var name: StaticString { get }
-    /// Older runs are undone, or finished by `expired`.
+    /// How long a run may take, beside what it waits for by options. An older one is undone.
     static var deadline: Duration { get }
+    /// The limits from the configuration that its steps wait by, all together: the deadline is later by as much.
+    static func waits(_ context: Context) -> Duration
     static var steps: [SagaStep<Self>] { get }
     /// After every undo: writes the failure where the user sees it (the server's fault). Repeated after a crash.
     static func failed(_ ledger: Ledger, _ error: CloudError, _ context: Context) async throws
+}
+
+extension Saga {
+    package static func waits(_ context: Context) -> Duration { .zero }
 }
 
 package struct SagaStep<S: Saga>: Sendable {

@@ -18,12 +18,16 @@ package final class SagaRegistry: Sendable {
 
     package var names: [String] { sagas.withLock { $0.keys.sorted() } }
 
+    /// How long a run may take, with the configuration of this process. Nil: the saga is not registered.
+    package func deadline(of saga: String) -> Duration? { performer(of: saga)?.deadline }
+
     func performer(of saga: String) -> (any SagaPerformer)? { sagas.withLock { $0[saga] } }
 }
 
 /// A saga with its context, without their types.
 protocol SagaPerformer: Sendable {
     var stepNames: [String] { get }
+    var deadline: Duration { get }
     func hasUndo(_ step: Int) -> Bool
     /// Throws when the saved ledger does not decode.
     func open(ledger: String) throws -> any SagaSession
@@ -42,6 +46,7 @@ private struct Performer<S: Saga>: SagaPerformer {
     let steps = S.steps
 
     var stepNames: [String] { steps.map(\.name.description) }
+    var deadline: Duration { S.deadline + S.waits(context) }
 
     func hasUndo(_ step: Int) -> Bool { steps[step].undo != nil }
 

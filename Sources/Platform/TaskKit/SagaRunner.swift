@@ -60,10 +60,10 @@ package final class SagaRunner: Service {
         _: S.Type, id: SagaRunID, ledger: S.Ledger, in transaction: any Transaction
     ) throws {
         let saga = S.name.description
-        precondition(registry.performer(of: saga) != nil, "saga \(saga) is not registered")
+        guard let deadline = registry.deadline(of: saga) else { preconditionFailure("saga \(saga) is not registered") }
         let now = clock.now()
         let record = SagaRecord(
-            id: id, saga: saga, ledger: try JSONValueEncoder.text(ledger), createdAt: now, deadline: now + S.deadline)
+            id: id, saga: saga, ledger: try JSONValueEncoder.text(ledger), createdAt: now, deadline: now + deadline)
         try store.insert(record, leaseUntil: now + limits.lease, transaction)
         transaction.afterCommit { [weak self] in self?.enqueue(Ticket(id: id, record: record)) }
     }

@@ -28,7 +28,7 @@ enum ServeCommand {
         let host = isFake ? try await AllInOneHost.fake() : try await AllInOneHost.real()
         let database = try SQLiteDatabase(path: state.database)
         var foundation = Cloud.Foundation(
-            database: database, network: host.network,
+            database: database, credentialKeys: try state.credentialKeys(), network: host.network,
             objectDevices: try host.objectDevices(settings.configuration, state),
             imageDirectory: state.directory + "/images", origin: "http://127.0.0.1:\(port)")
         foundation.apply(settings)

@@ -12,8 +12,8 @@ import MessagingKit
 import NetworkAgent
 import NetworkContract
 import NetworkDriverOVN
-import ObjectStorageCore
 import OVSDBKit
+import ObjectStorageCore
 
 /// What the controller drives on its own host.
 struct AllInOneHost: Sendable {
@@ -31,7 +31,10 @@ struct AllInOneHost: Sendable {
         let ovn = OVNDriver(
             OVNConfiguration(
                 northbound: [try endpoint(OVNConfiguration.localNorthbound)],
-                southbound: [try endpoint(OVNConfiguration.localSouthbound)]))
+                southbound: [try endpoint(OVNConfiguration.localSouthbound)],
+                // Guests of subnets that name no DNS servers ask this host's, and OVN answers for their neighbours on
+                // the way, as upstream has it.
+                dnsServers: try HostResolvers.shareable()))
         return AllInOneHost(
             name: SandboxHost.name, network: ovn, services: [ovn], isFake: false,
             usesUserspaceDatapath: try await HostNetworkSetup.probe() == .userspace)

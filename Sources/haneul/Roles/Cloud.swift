@@ -37,6 +37,8 @@ package struct Cloud: Sendable {
     /// What a cloud stands on.
     package struct Foundation: Sendable {
         package var database: any Database
+        /// Seal what Identity's credentials hold; the first one seals, all open.
+        package var credentialKeys: [FernetKey]
         package var network: any NetworkDriver
         package var objectDevices: ObjectStore.Devices
         package var imageDirectory: String
@@ -59,10 +61,12 @@ package struct Cloud: Sendable {
         package var policies = OperatorPolicies()
 
         package init(
-            database: any Database, network: any NetworkDriver, objectDevices: ObjectStore.Devices,
-            imageDirectory: String, origin: String, clock: WallClock = .system, ids: IDSource = .random
+            database: any Database, credentialKeys: [FernetKey], network: any NetworkDriver,
+            objectDevices: ObjectStore.Devices, imageDirectory: String, origin: String, clock: WallClock = .system,
+            ids: IDSource = .random
         ) {
             self.database = database
+            self.credentialKeys = credentialKeys
             self.network = network
             self.objectDevices = objectDevices
             self.imageDirectory = imageDirectory
@@ -106,8 +110,8 @@ package struct Cloud: Sendable {
         self.bus = bus
 
         identity = IdentityEngine(
-            database: database, config: foundation.identity, clock: clock, ids: ids, directory: foundation.directory,
-            issuers: try OpenIDKeys.read(foundation.identity))
+            database: database, credentialKeys: foundation.credentialKeys, config: foundation.identity, clock: clock,
+            ids: ids, directory: foundation.directory, issuers: try OpenIDKeys.read(foundation.identity))
         let files = FileImageStore(directory: foundation.imageDirectory)
         var imageConfig = foundation.image
         imageConfig.directory = foundation.imageDirectory

@@ -85,7 +85,7 @@ final class CloudHealth: Sendable {
                 "database",
                 {
                     try await database.read { _ = try $0.count("SELECT 1") }
-                    return "SQLite"
+                    return database.dialect.rawValue
                 }
             ),
             (

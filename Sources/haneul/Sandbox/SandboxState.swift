@@ -28,6 +28,8 @@ struct SandboxState: Sendable {
     var guestImage: String { directory + "/guest.qcow2" }
     /// There once the demo account, its networks, the image and the key pair were made: what is removed later stays away.
     var welcomeFile: String { directory + "/welcomed" }
+    /// Without it, passcodes and access keys of users are good for nothing any more.
+    var credentialKeysFile: String { directory + "/credential-keys.json" }
     /// Without it, encrypted volumes cannot be opened any more.
     var volumeKeysFile: String { directory + "/volume-keys.json" }
     /// Hosts of the role `storage` are given a copy.
@@ -125,16 +127,24 @@ struct SandboxState: Sendable {
 
     /// The keys that seal the passphrases of encrypted volumes, newest first; made at the first call.
     func volumeKeys() throws -> [FernetKey] {
-        guard let text = FileSystem.readable(volumeKeysFile) else {
+        try Self.keys(in: volumeKeysFile, without: "encrypted volumes cannot be opened")
+    }
+
+    /// The keys that seal what Identity's credentials hold, newest first; made at the first call.
+    func credentialKeys() throws -> [FernetKey] {
+        try Self.keys(in: credentialKeysFile, without: "credentials of users cannot be read")
+    }
+
+    private static func keys(in file: String, without loss: String) throws -> [FernetKey] {
+        guard let text = try FileSystem.text(file) else {
             let key = FernetKey()
             try FileSystem.writeAtomically(
-                volumeKeysFile, JSON.object(["keys": .array([.string(key.text)])]).text() + "\n", mode: 0o600)
+                file, JSON.object(["keys": .array([.string(key.text)])]).text() + "\n", mode: 0o600)
             return [key]
         }
         let keys = try? JSONReader.read(text)["keys"]?.array?.map { $0.string.flatMap { FernetKey($0) } }  // said below
         guard let keys, !keys.isEmpty, !keys.contains(where: { $0 == nil }) else {
-            throw CommandFailure(
-                "\(volumeKeysFile) is damaged; restore it from a copy: encrypted volumes cannot be opened without it.")
+            throw CommandFailure("\(file) is damaged; restore it from a copy: \(loss) without it.")
         }
         return keys.compactMap { $0 }
     }
